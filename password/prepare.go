@@ -1,0 +1,59 @@
+package password
+
+import (
+	"bytes"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// prepare puts a password into the form in which the source hashed it. Three context keys of any format say how: trim (true), normalization
+// (NFC, NFD, NFKC, NFKD) and charset (utf8, latin1, utf16le, utf16be), applied in this order. None is applied unasked.
+func prepare(password []byte, values Context) ([]byte, *Error) {
+	if len(values) == 0 {
+		return password, nil
+	}
+	trim, err := values.text("trim", "false")
+	if err != nil {
+		return nil, err
+	}
+	form, err := values.text("normalization", "")
+	if err != nil {
+		return nil, err
+	}
+	charset, err := values.text("charset", "utf8")
+	if err != nil {
+		return nil, err
+	}
+	if trim == "true" {
+		password = bytes.TrimSpace(password)
+	}
+	switch form {
+	case "":
+	case "NFC":
+		password = norm.NFC.Bytes(password)
+	case "NFD":
+		password = norm.NFD.Bytes(password)
+	case "NFKC":
+		password = norm.NFKC.Bytes(password)
+	case "NFKD":
+		password = norm.NFKD.Bytes(password)
+	default:
+		return nil, unsupported("normalization %s; NFC, NFD, NFKC and NFKD are known", shown(form))
+	}
+	var bad error
+	switch charset {
+	case "utf8":
+	case "latin1":
+		password, bad = toLatin1(password)
+	case "utf16le":
+		password, bad = toUTF16(password, false)
+	case "utf16be":
+		password, bad = toUTF16(password, true)
+	default:
+		return nil, unsupported("charset %s; utf8, latin1, utf16le and utf16be are known", shown(charset))
+	}
+	if bad != nil {
+		return nil, asError(bad)
+	}
+	return password, nil
+}
