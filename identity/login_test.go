@@ -1,0 +1,142 @@
+package identity
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/usher-id/usher/password"
+)
+
+const bcryptOfPassword = "$2b$05$JS5vHfXZ77dP.W.3F6.4guVV6X9Js1U6.Fp9/92T67pcJJkjzJTEq"
+
+// storeOf makes a store with a user a record.
+func storeOf(t *testing.T, dir string, records ...string) *Store {
+	t.Helper()
+	ctx := context.Background()
+	s, err := Open(ctx, "sqlite:users.db", dir, "test", Write)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	r := rules(t, Options{})
+	im, err := s.Import(r, Run{ID: "r", StartedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var items []Item
+	reader := r.NewReader(len(records))
+	for i, text := range records {
+		items = append(items, Item{Index: int64(i), Change: reader.Read(parse(t, text))})
+	}
+	results, err := im.Write(ctx, items)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, result := range results {
+		if result.Outcome != Inserted {
+			t.Fatalf("%s: %v", records[i], result.Errors)
+		}
+	}
+	if err := im.Finish(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestVerifyPassword(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	s := storeOf(t, dir,
+		`{"email":"ann@x.com","phone_number":"+8613100000001","preferred_username":"Ann","password":{"hash":"301286b3bfc75c2f449106244075a7a3","format":"md5","salt":"ab","position":"suffix"}}`,
+		`{"email":"bob@x.com","disabled":true,"password":{"hash":"`+bcryptOfPassword+`"}}`,
+		`{"email":"none@x.com"}`,
+		`{"email":"acme@x.com","password":{"hash":"anything","hasher":"acme-v2"}}`,
+		`{"email":"pepper@x.com","password":{"hash":"301286b3bfc75c2f449106244075a7a3","format":{"digest":"md5(pass . pepper)"}}}`,
+	)
+	s.SetHashing(Hashing{Hasher: "bcrypt", Params: password.Params{Cost: 5}})
+	login := func(identifier, plain string) Login {
+		t.Helper()
+		l, err := s.VerifyPassword(ctx, identifier, []byte(plain))
+		if err != nil {
+			t.Fatalf("%s: %v", identifier, err)
+		}
+		return l
+	}
+	for _, tt := range []struct {
+		identifier, plain string
+		want              password.Outcome
+		code              string
+		rehashed, user    bool
+	}{
+		{"ann@x.com", "wrong", password.Mismatch, "", false, true},
+		{" ANN@X.com", "password", password.Match, "", true, true},
+		{"ann@x.com", "password", password.Match, "", false, true},
+		{"+8613100000001", "password", password.Match, "", false, true},
+		{"ann", "password", password.Match, "", false, true},
+		{"ann", "Password", password.Mismatch, "", false, true},
+		{"bob@x.com", "password", password.Match, "", false, true},
+		{"none@x.com", "password", password.Unsupported, CodeNoPassword, false, true},
+		{"nobody@x.com", "password", password.Mismatch, "", false, false},
+		{"", "password", password.Mismatch, "", false, false},
+		{"acme@x.com", "password", password.Unsupported, password.CodeNoFormat, false, true},
+		{"pepper@x.com", "password", password.Unsupported, password.CodeMissing, false, true},
+	} {
+		got := login(tt.identifier, tt.plain)
+		if got.Result.Outcome != tt.want || got.Result.Code != tt.code || got.Rehashed != tt.rehashed || (got.UserID != "") != tt.user {
+			t.Errorf("%s, %s: %+v", tt.identifier, tt.plain, got)
+		}
+	}
+	if !login("bob@x.com", "password").Disabled {
+		t.Error("a disabled user is not said to be")
+	}
+	for u, err := range s.Users(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.Email == "ann@x.com" && !strings.HasPrefix(u.Password.Hash.Reveal(), "$2b$05$") {
+			t.Error("the password was not hashed anew")
+		}
+	}
+
+	formats, err := s.PasswordFormats(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []FormatCount{{"bcrypt", 2, 0}, {"acme-v2", 1, 0}, {"digest:md5(pass . pepper)", 1, 1}}
+	if diff := cmp.Diff(want, formats); diff != "" {
+		t.Error(diff)
+	}
+	s.SetHashing(Hashing{})
+	if formats, err = s.PasswordFormats(ctx); err != nil || formats[0] != (FormatCount{"bcrypt", 2, 2}) {
+		t.Errorf("%v, %v", formats, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	// A store that is open for reading answers and changes nothing.
+	if s, err = Open(ctx, "sqlite:users.db", dir, "", Read); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got := login("ann", "password"); got.Result.Outcome != password.Match || got.Rehashed {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestVerifyPasswordWithASecret(t *testing.T) {
+	s := storeOf(t, t.TempDir(), `{"email":"a@x.com","password":{"hash":"301286b3bfc75c2f449106244075a7a3","format":{"digest":"md5(pass . pepper)"}}}`)
+	s.SetHashing(Hashing{Secrets: password.Context{"pepper": "ab"}})
+	l, err := s.VerifyPassword(context.Background(), "a@x.com", []byte("password"))
+	if err != nil || l.Result.Outcome != password.Match || !l.Rehashed {
+		t.Errorf("%+v, %v", l, err)
+	}
+	s.SetHashing(Hashing{})
+	if l, err = s.VerifyPassword(context.Background(), "a@x.com", []byte("password")); err != nil || l.Result.Outcome != password.Match {
+		t.Errorf("after the new hash: %+v, %v", l, err)
+	}
+}

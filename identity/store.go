@@ -1,0 +1,312 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
+)
+
+// Mode says what a store is opened for.
+type Mode uint8
+
+const (
+	// Write creates the store if there is none, upgrades an older one, and locks it against other writers.
+	Write Mode = iota
+	// Plan works out what Write would do. It writes nothing at the store's place and takes no lock; the store need not
+	// exist. What is planned goes to a temporary file.
+	Plan
+	// Read only reads, also while another process writes. The store must exist.
+	Read
+)
+
+// Store is an open identity store. It is for one goroutine at a time.
+type Store struct {
+	path string
+	mode Mode
+	lock *lock
+	top  *layer // what is written to; nil in mode Read
+	base *layer // what is only read, under top; nil in mode Write, and where there is no store yet
+	temp string // folder of a plan
+
+	hashing Hashing
+}
+
+// Open opens the store that dsn names: sqlite: and a path, which if relative starts at dir. owner names who opens it,
+// such as a run's id, for the message to who comes second. Errors are of type *Error.
+func Open(ctx context.Context, dsn, dir, owner string, mode Mode) (*Store, error) {
+	path, err := DatabasePath(dsn, dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, mode: mode}
+	switch mode {
+	case Write:
+		err = s.openWrite(ctx, owner)
+	case Plan:
+		err = s.openPlan(ctx)
+	case Read:
+		err = s.openBase()
+		if err == nil && s.base == nil {
+			err = &Error{Code: "store.missing", Message: "there is no store at " + path, Hint: "check the dsn, or run a pipeline that makes it", Unreachable: true}
+		}
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// DatabasePath gives the file that a dsn names.
+func DatabasePath(dsn, dir string) (string, error) {
+	scheme, path, ok := strings.Cut(dsn, ":")
+	switch {
+	case !ok || len(scheme) < 2:
+		return "", &Error{Code: "store.bad_dsn", Message: "the dsn names no kind of database", Hint: "write sqlite: and a path, such as sqlite:users.db"}
+	case scheme != "sqlite":
+		return "", &Error{Code: "store.bad_dsn", Message: "there is no identity store on " + strconv.Quote(scheme), Hint: "write sqlite: and a path, such as sqlite:users.db"}
+	}
+	path = strings.TrimPrefix(path, "//")
+	if path == "" || strings.ContainsAny(path, "\x00") || strings.HasSuffix(path, "/") {
+		return "", &Error{Code: "store.bad_dsn", Message: "the dsn names no file", Hint: "write sqlite: and a path, such as sqlite:users.db"}
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", &Error{Code: "store.bad_dsn", Message: "the store's path cannot be made absolute", Hint: "give an absolute path", Err: err}
+	}
+	return abs, nil
+}
+
+// exists tells whether there is a file that can be a store.
+func (s *Store) exists() (bool, error) {
+	info, err := os.Stat(s.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, s.osError(err)
+	case info.IsDir():
+		return false, &Error{Code: "store.not_a_file", Message: s.path + " is a folder", Hint: "give the path of the database file"}
+	case !info.Mode().IsRegular():
+		return false, &Error{Code: "store.not_a_file", Message: s.path + " is not a regular file", Hint: "give the path of the database file"}
+	}
+	return true, nil
+}
+
+func (s *Store) osError(err error) error {
+	e := &Error{Err: err}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		e.Code, e.Message, e.Hint = "store.read_only", "the store "+s.path+" may not be opened for writing", "give the process write permission for the file and its folder"
+		if s.mode != Write {
+			e.Code, e.Message, e.Hint = "store.cannot_open", "the store "+s.path+" may not be read", "give the process read permission"
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		e.Code, e.Message, e.Hint = "store.no_folder", "the folder of the store "+s.path+" does not exist", "make the folder, or correct the dsn"
+	default:
+		var pathErr *fs.PathError
+		reason := "the system refused"
+		if errors.As(err, &pathErr) {
+			reason = pathErr.Err.Error()
+			if strings.Contains(reason, "read-only file system") {
+				e.Code = "store.read_only"
+			}
+		}
+		if e.Code == "" {
+			e.Code = "store.cannot_open"
+		}
+		e.Message, e.Hint = "the store "+s.path+" cannot be opened: "+reason, "check the path and the disk"
+	}
+	e.Unreachable = true
+	return e
+}
+
+func (s *Store) openWrite(ctx context.Context, owner string) error {
+	there, err := s.exists()
+	if err != nil {
+		return err
+	}
+	if s.lock, err = s.acquire(owner); err != nil {
+		return err
+	}
+	if !there {
+		f, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return s.osError(err)
+		}
+		if err := f.Close(); err != nil {
+			return s.osError(err)
+		}
+	} else if err := writable(s.path); err != nil {
+		return s.osError(err)
+	}
+	if s.top, err = openLayer(s.path, sqlite.OpenReadWrite); err != nil {
+		return s.describe("opening", err)
+	}
+	version, err := s.checkVersion(s.top)
+	if err != nil {
+		return err
+	}
+	if version < schemaVersion {
+		if err := migrate(ctx, s.path); err != nil {
+			return s.describe("upgrading", err)
+		}
+	}
+	for _, pragma := range []string{"journal_mode = wal", "synchronous = full",
+		"wal_autocheckpoint = " + strconv.Itoa(checkpointPages), "journal_size_limit = 67108864"} {
+		if _, err := s.top.integer("PRAGMA " + pragma); err != nil {
+			return s.describe("opening", err)
+		}
+	}
+	return nil
+}
+
+// writable reports why a file cannot be written, without changing it: SQLite opens it for reading then, and would
+// say so only when it is too late.
+func writable(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func (s *Store) checkVersion(l *layer) (int64, error) {
+	version, ours, err := l.version()
+	switch {
+	case err != nil:
+		return 0, s.describe("opening", err)
+	case !ours:
+		return 0, &Error{Code: "store.foreign", Message: s.path + " is an SQLite database, but not an identity store of usher", Hint: "give the path of a store, or of a file that does not exist yet"}
+	case version > schemaVersion:
+		return 0, &Error{Code: "store.newer_schema", Message: "the store " + s.path + " has schema version " + strconv.FormatInt(version, 10) +
+			", this usher knows versions up to " + strconv.Itoa(schemaVersion), Hint: "use the usher that wrote it, or a newer one"}
+	}
+	return version, nil
+}
+
+// openBase opens what is there for reading, in a way that leaves its files as they are. base stays nil where there
+// is no store yet.
+func (s *Store) openBase() error {
+	there, err := s.exists()
+	if err != nil {
+		return err
+	}
+	if !there {
+		if _, err := os.Stat(filepath.Dir(s.path)); err != nil {
+			return s.osError(err)
+		}
+		return nil
+	}
+	f, err := os.Open(s.path)
+	if err != nil {
+		return s.osError(err)
+	}
+	f.Close()
+	name := "file:" + escapeURI(s.path) + "?mode=ro"
+	if info, err := os.Stat(s.path + "-wal"); s.mode == Plan && (err != nil || info.Size() == 0) {
+		// Nobody has it open, or who has it has not written: the file is the whole database, and reading it needs no
+		// files beside it.
+		name += "&immutable=1"
+	}
+	version, err := s.openReadOnly(name)
+	if e := (*Error)(nil); s.mode == Read && errors.As(err, &e) && (e.Code == "store.cannot_open" || e.Code == "store.read_only") {
+		// In a folder that cannot be written, SQLite cannot make the files by which readers and writers keep apart; then
+		// there is no writer either.
+		version, err = s.openReadOnly(name + "&immutable=1")
+	}
+	if err != nil {
+		return err
+	}
+	if version == 0 {
+		// Nothing has been made in it yet.
+		err = s.base.conn.Close()
+		s.base = nil
+		return s.describe("closing", err)
+	}
+	if version < schemaVersion {
+		return &Error{Code: "store.older_schema", Message: "the store " + s.path + " has schema version " + strconv.FormatInt(version, 10) +
+			", this usher works on version " + strconv.Itoa(schemaVersion), Hint: "run a pipeline on it once, which upgrades it"}
+	}
+	return nil
+}
+
+// openReadOnly opens base by a URI and gives its schema version.
+func (s *Store) openReadOnly(name string) (int64, error) {
+	l, err := openLayer(name, sqlite.OpenReadOnly|sqlite.OpenURI)
+	if err != nil {
+		return 0, s.describe("opening", err)
+	}
+	version, err := s.checkVersion(l)
+	if err != nil {
+		return 0, errors.Join(err, l.conn.Close())
+	}
+	s.base = l
+	return version, nil
+}
+
+func escapeURI(path string) string {
+	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
+}
+
+func (s *Store) openPlan(ctx context.Context) error {
+	if err := s.openBase(); err != nil {
+		return err
+	}
+	var err error
+	if s.temp, err = os.MkdirTemp("", "usher-plan-"); err != nil {
+		return &Error{Code: "store.no_temp", Message: "no temporary folder can be made for the plan", Hint: "set TMPDIR to a folder that can be written", Err: err}
+	}
+	path := filepath.Join(s.temp, "plan.db")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return s.osError(err)
+	}
+	f.Close()
+	if err := migrate(ctx, path); err != nil {
+		return s.describe("planning for", err)
+	}
+	if s.top, err = openLayer(path, sqlite.OpenReadWrite); err != nil {
+		return s.describe("planning for", err)
+	}
+	for _, pragma := range []string{"journal_mode = off", "synchronous = off", "locking_mode = exclusive"} {
+		if _, err := s.top.integer("PRAGMA " + pragma); err != nil {
+			return s.describe("planning for", err)
+		}
+	}
+	return nil
+}
+
+// Path is the database file.
+func (s *Store) Path() string { return s.path }
+
+// Close closes the store. What was not committed is gone.
+func (s *Store) Close() error {
+	var err error
+	for _, l := range []*layer{s.top, s.base} {
+		if l != nil {
+			err = errors.Join(err, s.describe("closing", l.conn.Close()))
+		}
+	}
+	s.top, s.base = nil, nil
+	if s.temp != "" {
+		err = errors.Join(err, os.RemoveAll(s.temp))
+		s.temp = ""
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.release())
+		s.lock = nil
+	}
+	return err
+}
+
+func (s *Store) describe(doing string, err error) error { return describe(s.path, doing, err) }

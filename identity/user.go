@@ -1,0 +1,234 @@
+package identity
+
+import (
+	"context"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/usher-id/usher/value"
+)
+
+// User is the canonical user: the standard claims of OpenID Connect Core 1.0, section 5.1, and what an identity store
+// keeps beside them. An empty string, a nil object or a nil list is an attribute that the user does not have.
+type User struct {
+	// ID is the store's own id, a UUID of version 7: the claim sub.
+	ID string
+	// Seq is the user's place in the order of insertion, from 1. It means nothing outside of the store.
+	Seq                 int64
+	ExternalID          string
+	Email               string
+	EmailVerified       bool
+	PhoneNumber         string
+	PhoneNumberVerified bool
+	PreferredUsername   string
+	Name                string
+	GivenName           string
+	FamilyName          string
+	MiddleName          string
+	Nickname            string
+	Profile             string
+	Picture             string
+	Website             string
+	Gender              string
+	Birthdate           string
+	Zoneinfo            string
+	Locale              string
+	Address             *value.Object
+	Disabled            bool
+	CustomAttributes    *value.Object
+	UserMetadata        *value.Object
+	AppMetadata         *value.Object
+	Roles               []string
+	Groups              []string
+	Identities          []LinkedIdentity
+	Password            Password
+	MFA                 MFA
+	// LoginsCount is nil where it is not known.
+	LoginsCount *int64
+	// Zero where they are not known.
+	LastLogin, CreatedAt, UpdatedAt time.Time
+	// Raw is the source record as JSON, secrets redacted, where it was kept.
+	Raw string
+}
+
+// Password is an encoded hash: PHC or modular crypt format, LDAP, or $usher$<hasher>$ and the hash. It is empty for none.
+type Password struct {
+	Hash value.Secret
+	// ExpireAfter is when it has to be changed, zero for never.
+	ExpireAfter time.Time
+}
+
+// MFA holds second factors.
+type MFA struct {
+	Email, PhoneNumber string
+	Password           Password
+	// TOTP is base32 in upper case without padding (RFC 4648): SHA-1, 6 digits, 30 seconds (RFC 6238).
+	TOTP          value.Secret
+	RecoveryCodes []value.Secret
+}
+
+// LinkedIdentity is an account elsewhere, by which the user can log in.
+type LinkedIdentity struct {
+	Provider, Subject string
+	// Other is what else the record said of it.
+	Other *value.Object
+}
+
+func (u *row) user() *User {
+	c := &u.cells
+	user := &User{
+		ID: u.id, Seq: u.seq, ExternalID: c[aExternalID], Email: c[aEmail], EmailVerified: c[aEmailVerified] != "",
+		PhoneNumber: c[aPhone], PhoneNumberVerified: c[aPhoneVerified] != "", PreferredUsername: c[aUsername],
+		Name: c[aName], GivenName: c[aGivenName], FamilyName: c[aFamilyName], MiddleName: c[aMiddleName], Nickname: c[aNickname],
+		Profile: c[aProfile], Picture: c[aPicture], Website: c[aWebsite], Gender: c[aGender], Birthdate: c[aBirthdate],
+		Zoneinfo: c[aZoneinfo], Locale: c[aLocale], Address: parseObject(c[aAddress]), Disabled: c[aDisabled] != "",
+		CustomAttributes: parseObject(c[aCustom]), UserMetadata: parseObject(c[aUserMetadata]), AppMetadata: parseObject(c[aAppMetadata]),
+		Roles: parseStrings(c[aRoles]), Groups: parseStrings(c[aGroups]),
+		Password: Password{value.Secret(c[aPassword]), parseTime(c[aPasswordExpiry])},
+		MFA: MFA{
+			Email: c[aMFAEmail], PhoneNumber: c[aMFAPhone], TOTP: value.Secret(c[aMFATOTP]),
+			Password: Password{value.Secret(c[aMFAPassword]), parseTime(c[aMFAPasswordExpiry])},
+		},
+		LastLogin: parseTime(c[aLastLogin]), CreatedAt: parseTime(c[aCreatedAt]), UpdatedAt: parseTime(c[aUpdatedAt]),
+		Raw: u.raw,
+	}
+	for _, code := range parseStrings(c[aRecoveryCodes]) {
+		user.MFA.RecoveryCodes = append(user.MFA.RecoveryCodes, value.Secret(code))
+	}
+	if n, err := strconv.ParseInt(c[aLoginsCount], 10, 64); err == nil {
+		user.LoginsCount = &n
+	}
+	for _, e := range parseList(c[aIdentities]) {
+		o := e.(*value.Object).Clone()
+		provider, _ := o.Get("provider")
+		subject, _ := o.Get("subject")
+		o.Delete("provider")
+		o.Delete("subject")
+		linked := LinkedIdentity{provider.(string), subject.(string), o}
+		if o.Len() == 0 {
+			linked.Other = nil
+		}
+		user.Identities = append(user.Identities, linked)
+	}
+	return user
+}
+
+func parseStrings(text string) []string {
+	var list []string
+	for _, e := range parseList(text) {
+		list = append(list, e.(string))
+	}
+	return list
+}
+
+func parseTime(text string) time.Time {
+	t, _ := time.Parse(time.RFC3339, text)
+	return t
+}
+
+// pageSize is how many users are read at a time.
+const pageSize = 500
+
+// Users walks all users in the order of their insertion, as Select does.
+func (s *Store) Users(ctx context.Context) iter.Seq2[*User, error] { return s.Select(ctx, Selection{}) }
+
+// Selection says which users are wanted. The zero Selection wants all.
+type Selection struct {
+	// After wants only users whose Seq is greater.
+	After int64
+	// IDs, if it is not nil, wants only users with one of these ids.
+	IDs []string
+}
+
+// Select walks users in the order of their insertion. It reads a page at a time and holds no transaction between pages, so that a
+// store in use may change under it: a user inserted meanwhile may come, none comes twice.
+func (s *Store) Select(ctx context.Context, want Selection) iter.Seq2[*User, error] {
+	l := s.base
+	if s.mode == Write {
+		l = s.top
+	}
+	query, ids := selectPage, ""
+	if want.IDs != nil {
+		list := make([]any, len(want.IDs))
+		for i, id := range want.IDs {
+			list[i] = id
+		}
+		query, ids = selectPageOf, string(value.AppendJSON(nil, list))
+	}
+	return func(yield func(*User, error) bool) {
+		if l == nil {
+			return
+		}
+		for after := want.After; ; {
+			if err := ctx.Err(); err != nil {
+				yield(nil, err)
+				return
+			}
+			page, err := l.page(query, after, ids, pageSize)
+			if err != nil {
+				yield(nil, s.describe("reading", err))
+				return
+			}
+			for i := range page {
+				if !yield(page[i].user(), nil) {
+					return
+				}
+			}
+			if len(page) < pageSize {
+				return
+			}
+			after = page[len(page)-1].seq
+		}
+	}
+}
+
+// LastSeq gives the Seq of the user that was inserted last, 0 where there is none.
+func (s *Store) LastSeq() (int64, error) {
+	l := s.base
+	if s.mode == Write {
+		l = s.top
+	}
+	if l == nil {
+		return 0, nil
+	}
+	seq, err := l.integer("SELECT coalesce(max(seq), 0) FROM users")
+	return seq, s.describe("reading", err)
+}
+
+var (
+	selectPage   = selectWhole + " WHERE u.seq > ?1 ORDER BY u.seq LIMIT ?2"
+	selectPageOf = selectWhole + " WHERE u.id IN (SELECT value FROM json_each(?3)) AND +u.seq > ?1 ORDER BY u.seq LIMIT ?2"
+)
+var selectWhole = "SELECT u.seq, u.id, u.mark, u." + strings.Join(userColumns, ", u.") + ", r.record, c." + strings.Join(credentialColumns, ", c.") +
+	" FROM users AS u LEFT JOIN credentials AS c ON c.user_seq = u.seq LEFT JOIN raw_records AS r ON r.user_seq = u.seq"
+
+func (l *layer) page(query string, after int64, ids string, limit int) ([]row, error) {
+	s, err := l.conn.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	s.BindInt64(1, after)
+	s.BindInt64(2, int64(limit))
+	if ids != "" {
+		s.BindText(3, ids)
+	}
+	var page []row
+	for {
+		more, err := s.Step()
+		if err != nil || !more {
+			resetErr := s.Reset()
+			if err == nil {
+				err = resetErr
+			}
+			return page, err
+		}
+		var u row
+		readUser(s, &u)
+		record := 3 + len(userColumns)
+		u.raw = s.ColumnText(record)
+		readCredentials(s, record, &u)
+		page = append(page, u)
+	}
+}
