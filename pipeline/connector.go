@@ -1,0 +1,176 @@
+package pipeline
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Source reads records.
+//
+// The engine calls Open once, then Next until it answers io.EOF or another error, then Close; never two calls at
+// once. Close is called also after a failed Open. A source may go on reading in goroutines of its own between
+// calls; they end with Close.
+type Source interface {
+	// Open reaches the data. Errors say what to do about it; one about the other side not being there is Unreachable.
+	Open(ctx context.Context) error
+	// Next gives up to max records, at least one, or io.EOF when there are no more. The batch and all in it are the
+	// caller's from then on. A record that cannot be read is a
+	// record all the same, decided as Failed, with its Ref and Raw. Any other error ends the run: what was read
+	// before stays. Next returns soon after ctx is cancelled, with ctx's error.
+	Next(ctx context.Context, max int) (*Batch, error)
+	Close() error
+	mustEmbedUnimplementedSource()
+}
+
+// UnimplementedSource is embedded by every Source, so that the interface can grow.
+type UnimplementedSource struct{}
+
+// Close does nothing.
+func (UnimplementedSource) Close() error { return nil }
+
+func (UnimplementedSource) mustEmbedUnimplementedSource() {} //nolint:unused // by whoever embeds it
+
+// Resumer is a Source that can go on from where a batch ended. Without it, a resumed run reads from the start and
+// passes over what is done.
+type Resumer interface {
+	// OpenAt opens the source as Open does, positioned after the batch whose After it is given.
+	OpenAt(ctx context.Context, after []byte) error
+}
+
+// Fingerprinter is a Source that can tell whether it is still what it was, so that a resumed run does not mix two
+// inputs. It is called on an open source.
+type Fingerprinter interface {
+	Fingerprint() (string, error)
+}
+
+// Cursored is a Source that can leave out what has not changed since an earlier run of its pipeline. What it goes by
+// is text that a person can read, such as the time of the last change.
+type Cursored interface {
+	// SetCursor is called before Open and OpenAt with what Cursor gave in the last completed run; nil asks for
+	// everything.
+	SetCursor(stored []byte)
+	// Cursor is called after Next gave io.EOF and before Close. It is kept for the next run once every outcome of this
+	// one is durable; nil keeps what was kept before.
+	Cursor() []byte
+}
+
+// Measurer is a Source that knows how far it is: bytes, rows, whatever it counts. A total of 0 is not known. It is
+// called at any time between Open and Close, also during Next.
+type Measurer interface {
+	Progress() (done, total int64)
+}
+
+// Rejecter is a Source whose rejected records can be written in the shape of its input and read again. Without it,
+// rejects are NDJSON of the records' source values.
+type Rejecter interface {
+	// RejectsExtension is the file name extension with its dot, such as ".csv".
+	RejectsExtension() string
+	// AppendReject appends one record to dst in the input's shape; n counts the rejects before it, from 0, so that the
+	// first can bring a header along. It is called from another goroutine than Next, only for records that Next gave.
+	AppendReject(dst []byte, n int64, r *Record) []byte
+	// RejectsEnd is what ends the file, such as the closing bracket of an array that holds n rejects.
+	RejectsEnd(n int64) []byte
+	// ReadRejects gives a source that reads such a file with the options of this one.
+	ReadRejects(path string) Source
+}
+
+// Transform changes records or decides them. It passes over records that are decided. A value that cannot be
+// worked out makes its record Failed and stops nothing else.
+type Transform interface {
+	// Apply handles the open records of a batch. It is called for several batches at once unless the transform is
+	// Ordered. An error ends the run.
+	Apply(ctx context.Context, b *Batch) error
+	mustEmbedUnimplementedTransform()
+}
+
+// UnimplementedTransform is embedded by every Transform, so that the interface can grow.
+type UnimplementedTransform struct{}
+
+func (UnimplementedTransform) mustEmbedUnimplementedTransform() {} //nolint:unused // by whoever embeds it
+
+// Ordered is a Transform that remembers: it is given every batch of the run, one at a time, in order, and in a
+// resumed run again those that are done. It is closed at the end.
+type Ordered interface {
+	Transform
+	io.Closer
+	// Ordered opens what the transform keeps for one run.
+	Ordered(ctx context.Context) error
+}
+
+// Arranger is a Transform that has to know all records before it lets the first one go on, such as one that sorts. It
+// stands before all transforms that are none, and is not given batches: the run reads from what Arrange makes of the
+// source. That has the source's other abilities as far as they still make sense, and closes it.
+type Arranger interface {
+	Transform
+	Arrange(Source) Source
+}
+
+// Run tells a sink which run it serves.
+type Run struct {
+	ID        string
+	Pipeline  string
+	StartedAt time.Time
+	// Attempt counts from 1; a later one reads the rejects of the one before.
+	Attempt int
+	// Plan asks for outcomes as a run would give them, without writing anything anywhere.
+	Plan bool
+	// Resumed says that an earlier process worked on this run. Records from index From on may have been written
+	// already and come again; they get the outcome that they got before.
+	Resumed bool
+	From    int64
+	// Position is what the last Commit gave, in a resumed run.
+	Position []byte
+	// Secret reports which members of a source record are secret.
+	Secret func(name string, v any) bool
+}
+
+// Sink writes records and decides what became of each.
+//
+// The engine calls Open once, then Write and Commit any number of times, then Finish if the run came to its end,
+// then Close in any case; never two calls at once.
+type Sink interface {
+	Open(ctx context.Context, run Run) error
+	// Write decides every open record of the batch, in order, so that a second record of the same user sees the first.
+	// What it wrote need not be durable before Commit. An error means that nothing is known of the batch: Refused has
+	// the batch split until the record at fault is found, Temporary has it sent again, any other ends the run.
+	Write(ctx context.Context, b *Batch) error
+	// Commit makes all that was written durable. The position it gives, if any, comes back in Run.Position.
+	Commit(ctx context.Context) (position []byte, err error)
+	// Finish publishes the whole: a file gets its name.
+	Finish(ctx context.Context) error
+	Close() error
+	mustEmbedUnimplementedSink()
+}
+
+// UnimplementedSink is embedded by every Sink, so that the interface can grow.
+type UnimplementedSink struct{}
+
+// Commit does nothing.
+func (UnimplementedSink) Commit(context.Context) ([]byte, error) { return nil, nil }
+
+// Finish does nothing.
+func (UnimplementedSink) Finish(context.Context) error { return nil }
+
+// Close does nothing.
+func (UnimplementedSink) Close() error { return nil }
+
+func (UnimplementedSink) mustEmbedUnimplementedSink() {} //nolint:unused // by whoever embeds it
+
+// Checker is a Source or Sink that can tell, without changing anything, whether it would open.
+type Checker interface {
+	Check(ctx context.Context) error
+}
+
+// Preparer is a Sink that can do a part of its work on a batch (validate, normalise, encode) before Write. Prepare is
+// called once for every batch before Write, for several batches at once, and keeps what it made in Record.Prepared. It
+// may decide records as Failed.
+type Preparer interface {
+	Prepare(ctx context.Context, b *Batch) error
+}
+
+// SecretReader is a Transform that knows which fields of its input hold secrets, because it puts them into a secret
+// place: the leaf names, such as pwd_hash for user.login.pwd_hash.
+type SecretReader interface {
+	SecretFields() []string
+}

@@ -1,0 +1,545 @@
+// Package engine runs a pipeline: it reads batches, has them transformed side by side, writes them in order, and keeps
+// the journal so that a run that dies anywhere goes on as if nothing had happened.
+//
+//	reader ─▶ transforms (several batches at once) ─▶ ordered transforms ─▶ sink ─▶ journal
+//
+// Each stage is a goroutine (the transforms are several) with short queues between them: memory depends on the batch
+// size and the number of workers alone.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/usher-id/usher/expression"
+	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/pipeline/journal"
+)
+
+// Pipeline is what a pipeline file describes, put together.
+type Pipeline struct {
+	Name       string
+	Source     pipeline.Source
+	Transforms []pipeline.Transform
+	Sink       pipeline.Sink
+	// MaxFailures stops the run; nil never does.
+	MaxFailures *Threshold
+	// BatchSize is how many records travel together, 0 for DefaultBatchSize.
+	BatchSize int
+	// Workers is how many batches are transformed at once, 0 for the number of processors.
+	Workers int
+}
+
+// arrange has the arrangers stand where the source was.
+func (p *Pipeline) arrange() {
+	for len(p.Transforms) > 0 {
+		a, ok := p.Transforms[0].(pipeline.Arranger)
+		if !ok {
+			return
+		}
+		p.Source, p.Transforms = a.Arrange(p.Source), p.Transforms[1:]
+	}
+}
+
+// Threshold is how many failures a run bears: it stops after the batch in which there are more.
+type Threshold struct {
+	Count int64
+	// Share is a part of the records so far, from 0 to 1; it is used where IsShare is set, else Count is.
+	Share   float64
+	IsShare bool
+}
+
+func (t *Threshold) exceeded(s journal.Summary) bool {
+	switch {
+	case t == nil:
+		return false
+	case t.IsShare:
+		return float64(s.Failed) > t.Share*float64(s.Total)
+	}
+	return s.Failed > t.Count
+}
+
+func (t *Threshold) String() string {
+	if t.IsShare {
+		return fmt.Sprintf("%g%%", t.Share*100)
+	}
+	return fmt.Sprint(t.Count)
+}
+
+// How much is written between two checkpoints: the first after firstCommit records, each of the next after twice as
+// many as the one before, up to lastCommit. Many records to a transaction is what makes an index on random keys bearable; few
+// at first let a run get on that keeps dying. The time keeps slow sinks from losing more than a few seconds of work.
+const (
+	DefaultBatchSize = 250
+	firstCommit      = 2_000
+	lastCommit       = 50_000
+	commitInterval   = 5 * time.Second
+)
+
+// Options say how one run differs from another of the same pipeline.
+type Options struct {
+	// Only, if it is not nil, leaves out the records for which it is not true; Selection.Only is its text.
+	Only *expression.Program
+	// Progress, if it is not nil, is kept up to date.
+	Progress *Progress
+}
+
+// Progress is how far a run is. It is safe to read while the run goes on.
+type Progress struct {
+	read, done, failed atomic.Int64
+	source             atomic.Pointer[pipeline.Measurer]
+}
+
+// Snapshot is a Progress at one moment.
+type Snapshot struct {
+	// Read counts the records read, Done those with an outcome, Failed those that failed; all of the whole run, also
+	// what was done before a resume.
+	Read, Done, Failed int64
+	// Position and Size are the source's own measure; Size 0 is not known.
+	Position, Size int64
+}
+
+// Snapshot gives the progress at this moment.
+func (p *Progress) Snapshot() Snapshot {
+	s := Snapshot{Read: p.read.Load(), Done: p.done.Load(), Failed: p.failed.Load()}
+	if source := p.source.Load(); source != nil {
+		s.Position, s.Size = (*source).Progress()
+	}
+	return s
+}
+
+// Run executes the pipeline. A doc with a RunID is resumed from its checkpoint, another is a new run. When ctx is
+// cancelled, the batches that were read are finished, a checkpoint is written and the status is interrupted. The
+// document tells what became of the run; the error is what stopped it, also where the document could be written.
+func Run(ctx context.Context, j *journal.Journal, doc journal.Document, p Pipeline, o Options) (journal.Document, error) {
+	if p.BatchSize == 0 {
+		p.BatchSize = DefaultBatchSize
+	}
+	if p.Workers == 0 {
+		p.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Progress == nil {
+		o.Progress = new(Progress)
+	}
+	p.arrange()
+	doc.Pipeline = p.Name
+	r := &runner{Pipeline: p, Options: o, resumed: doc.RunID != ""}
+	if !r.resumed {
+		doc.RunID = journal.NewRunID(time.Now())
+	}
+	if !doc.Plan {
+		release, err := j.Lock(p.Name, doc.RunID)
+		if err != nil {
+			return doc, err
+		}
+		defer release()
+	}
+	cursored, _ := p.Source.(pipeline.Cursored)
+	if cursored != nil {
+		if err := setCursor(j, cursored, &doc, r.resumed); err != nil {
+			return doc, err
+		}
+	}
+	var names []string
+	for _, t := range p.Transforms {
+		if s, ok := t.(pipeline.SecretReader); ok {
+			names = append(names, s.SecretFields()...)
+		}
+	}
+	var err error
+	rejecter, _ := p.Source.(pipeline.Rejecter)
+	begin := j.Start
+	if r.resumed {
+		begin = j.Resume
+	}
+	if r.journal, err = begin(doc, rejecter, pipeline.SecretFunc(names...)); err != nil {
+		return doc, err
+	}
+	defer r.journal.Close()
+	r.secret = pipeline.SecretFunc(names...)
+
+	status, err := r.run(ctx)
+	if endErr := r.journal.End(status, err); endErr != nil {
+		err = errors.Join(err, endErr)
+	}
+	doc = r.journal.Document()
+	o.Progress.source.Store(nil)
+	if err == nil && r.cursor != nil && !doc.Plan && doc.Selection == (journal.Selection{}) {
+		err = j.SetCursor(p.Name, r.cursor)
+	}
+	return doc, err
+}
+
+// setCursor tells the source where to begin: where the last completed run ended, or for a resumed run where it began itself.
+func setCursor(j *journal.Journal, source pipeline.Cursored, doc *journal.Document, resumed bool) error {
+	if !resumed && !doc.Full {
+		stored, err := j.Cursor(doc.Pipeline)
+		if err != nil {
+			return err
+		}
+		doc.Cursor = string(stored)
+	}
+	if doc.Cursor == "" {
+		source.SetCursor(nil)
+	} else {
+		source.SetCursor([]byte(doc.Cursor))
+	}
+	return nil
+}
+
+type runner struct {
+	Pipeline
+	Options
+	journal *journal.Run
+	resumed bool
+	secret  func(string, any) bool
+	from    int64 // index of the first record to be written
+	// replay says that records before from are read again, for the sake of ordered transforms or for want of a source
+	// that can go on from a position.
+	replay  bool
+	ordered []pipeline.Ordered
+
+	// The reader's: how many records it sent on, from index from on; whether it came to the end of what was asked for;
+	// what kept it from that.
+	emitted    int64
+	endReached bool
+	readErr    error
+	cursor     []byte // where the next run is to begin, at the end of this one
+}
+
+// job is a batch on its way through the stages.
+type job struct {
+	pipeline.Batch
+	replayed    bool // done in an earlier life of the run: only for ordered transforms to see
+	transformed chan struct{}
+}
+
+func (r *runner) run(ctx context.Context) (status string, err error) {
+	doc := r.journal.Document()
+	r.from = doc.Checkpoint.Next
+	before := doc.Summary.Total
+	r.Progress.read.Store(before)
+	r.Progress.done.Store(before)
+	r.Progress.failed.Store(doc.Summary.Failed)
+
+	defer r.Source.Close()
+	defer r.Sink.Close()
+	if err := r.open(ctx, doc); err != nil {
+		if ctx.Err() != nil {
+			return journal.Interrupted, nil
+		}
+		return journal.FailedStatus, err
+	}
+	for _, t := range r.ordered {
+		defer t.Close()
+	}
+	err = r.flow(ctx)
+	if err == nil {
+		err = r.readErr
+	}
+	if err != nil {
+		return journal.FailedStatus, err
+	}
+	if ctx.Err() != nil && !r.endReached {
+		return journal.Interrupted, nil
+	}
+	summary := r.journal.Document().Summary
+	if !summary.Balanced() || summary.Total != before+r.emitted {
+		return journal.FailedStatus, &pipeline.Error{Code: "run.unbalanced",
+			Message: fmt.Sprintf("%d records were read, but the outcomes are %+v", before+r.emitted, summary),
+			Hint:    "this is a defect of usher; please report it"}
+	}
+	if r.MaxFailures.exceeded(summary) {
+		return journal.FailedStatus, &pipeline.Error{Code: "run.too_many_failures",
+			Message: fmt.Sprintf("%d of %d records failed, max_failures is %s", summary.Failed, summary.Total, r.MaxFailures),
+			Hint:    "mend the mapping or the data and run again, or raise max_failures and resume"}
+	}
+	if err := guard("sink", func() error { return r.Sink.Finish(context.WithoutCancel(ctx)) }); err != nil {
+		return journal.FailedStatus, err
+	}
+	if cursored, ok := r.Source.(pipeline.Cursored); ok {
+		r.cursor = cursored.Cursor()
+	}
+	if summary.Failed > 0 {
+		return journal.CompletedWithFailures, nil
+	}
+	return journal.Completed, nil
+}
+
+func (r *runner) open(ctx context.Context, doc journal.Document) error {
+	for _, t := range r.Transforms {
+		if o, ok := t.(pipeline.Ordered); ok {
+			r.ordered = append(r.ordered, o)
+		}
+	}
+	resumer, _ := r.Source.(pipeline.Resumer)
+	position := doc.Checkpoint.Source
+	if r.from > 0 && resumer != nil && position != nil && len(r.ordered) == 0 {
+		if err := guard("source", func() error { return resumer.OpenAt(ctx, position) }); err != nil {
+			return err
+		}
+	} else {
+		if err := guard("source", func() error { return r.Source.Open(ctx) }); err != nil {
+			return err
+		}
+		r.replay = r.from > 0
+	}
+	if m, ok := r.Source.(pipeline.Measurer); ok {
+		r.Progress.source.Store(&m)
+	}
+	if f, ok := r.Source.(pipeline.Fingerprinter); ok {
+		now, err := f.Fingerprint()
+		if err != nil {
+			return err
+		}
+		if r.resumed && doc.Fingerprint != "" && doc.Fingerprint != now {
+			return &pipeline.Error{Code: "run.source_changed", Message: "the source is not what it was when the run began",
+				Hint: "run the pipeline again from the start: what is done already will be unchanged"}
+		}
+		r.journal.SetFingerprint(now)
+	}
+	for i, t := range r.ordered {
+		if err := guard("transform", func() error { return t.Ordered(ctx) }); err != nil {
+			for _, opened := range r.ordered[:i] {
+				_ = opened.Close()
+			}
+			return err
+		}
+	}
+	return guard("sink", func() error {
+		return r.Sink.Open(context.WithoutCancel(ctx), pipeline.Run{ID: doc.RunID, Pipeline: r.Name, StartedAt: doc.StartedAt, Attempt: max(doc.Attempt, 1),
+			Plan: doc.Plan, Resumed: r.resumed, From: r.from, Position: doc.Checkpoint.Sink, Secret: r.secret})
+	})
+}
+
+// flow moves the batches through the stages until the end of the input, the interruption or an error.
+func (r *runner) flow(ctx context.Context) error {
+	// An interruption stops only the reader; an error in a later stage stops every stage.
+	group, work := errgroup.WithContext(context.WithoutCancel(ctx))
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	defer context.AfterFunc(work, stopReading)()
+
+	toTransform := make(chan *job, r.Workers)
+	inOrder := make(chan *job, r.Workers+1)
+	toSink := make(chan *job, 1)
+	toJournal := make(chan entry, 2)
+
+	group.Go(func() error {
+		defer close(toTransform)
+		defer close(inOrder)
+		r.read(reading, work, toTransform, inOrder)
+		return nil
+	})
+	for range r.Workers {
+		group.Go(func() error {
+			for j := range toTransform {
+				if err := r.transform(work, j); err != nil {
+					return err
+				}
+				close(j.transformed)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer close(toSink)
+		for j := range inOrder {
+			select {
+			case <-j.transformed:
+			case <-work.Done():
+				return context.Cause(work)
+			}
+			if err := r.transformInOrder(work, j); err != nil {
+				return err
+			}
+			if j.replayed {
+				continue
+			}
+			if !send(work, toSink, j) {
+				return context.Cause(work)
+			}
+		}
+		return nil
+	})
+	group.Go(func() error {
+		defer close(toJournal)
+		w := &writer{runner: r, stopReading: stopReading, toJournal: toJournal, summary: r.journal.Document().Summary, enough: firstCommit}
+		return w.run(work, toSink)
+	})
+	group.Go(func() error {
+		for e := range toJournal {
+			if err := r.enter(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func send[T any](ctx context.Context, to chan<- T, v T) bool {
+	select {
+	case to <- v:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// read is the first stage. Its own errors are kept in r.readErr, so that what was read before them is finished.
+func (r *runner) read(reading, work context.Context, toTransform, inOrder chan<- *job) {
+	selection := r.journal.Document().Selection
+	next := int64(0)
+	if !r.replay {
+		next = r.from
+	}
+	end := int64(-1)
+	if selection.Limit > 0 {
+		end = selection.Offset + selection.Limit
+	}
+	for reading.Err() == nil && (end < 0 || next < end) {
+		var b *pipeline.Batch
+		err := guard("source", func() (err error) { b, err = r.Source.Next(reading, r.BatchSize); return err })
+		if err == io.EOF {
+			r.endReached = true
+			return
+		}
+		if err != nil {
+			if reading.Err() == nil {
+				r.readErr = err
+			}
+			return
+		}
+		records := b.Records
+		for i := range records {
+			records[i].Index = next + int64(i)
+			if records[i].Fields == nil {
+				records[i].Fields = records[i].Source
+			}
+		}
+		next += int64(len(records))
+		if end >= 0 && next > end {
+			records = records[:int64(len(records))-(next-end)]
+			next = end
+			b.After = nil // the position is beyond the last record taken
+		}
+		if first := next - int64(len(records)); first < selection.Offset {
+			records = records[min(selection.Offset-first, int64(len(records))):]
+		}
+		if done := min(r.from-(next-int64(len(records))), int64(len(records))); done > 0 {
+			if len(r.ordered) > 0 && !r.dispatch(work, records[:done], nil, true, toTransform, inOrder) {
+				return
+			}
+			records = records[done:]
+		}
+		if len(records) == 0 {
+			continue
+		}
+		r.emitted += int64(len(records))
+		r.Progress.read.Add(int64(len(records)))
+		if !r.dispatch(work, records, b.After, false, toTransform, inOrder) {
+			return
+		}
+	}
+	r.endReached = end >= 0 && next >= end
+}
+
+func (r *runner) dispatch(ctx context.Context, records []pipeline.Record, after []byte, replayed bool, toTransform, inOrder chan<- *job) bool {
+	j := &job{pipeline.Batch{Records: records, After: after}, replayed, make(chan struct{})}
+	return send(ctx, inOrder, j) && send(ctx, toTransform, j)
+}
+
+// transform does what can be done to several batches at once.
+func (r *runner) transform(ctx context.Context, j *job) error {
+	if r.Only != nil {
+		r.selectOnly(j.Records)
+	}
+	for _, t := range r.Transforms {
+		if _, ok := t.(pipeline.Ordered); ok {
+			return nil // this one and those behind it must wait for their turn
+		}
+		if err := apply(ctx, t, &j.Batch); err != nil {
+			return err
+		}
+	}
+	return r.prepare(ctx, j)
+}
+
+func (r *runner) transformInOrder(ctx context.Context, j *job) error {
+	if len(r.ordered) == 0 {
+		return nil
+	}
+	turn := false
+	for _, t := range r.Transforms {
+		if _, ok := t.(pipeline.Ordered); ok {
+			turn = true
+		}
+		if turn {
+			if err := apply(ctx, t, &j.Batch); err != nil {
+				return err
+			}
+		}
+	}
+	if j.replayed {
+		return nil
+	}
+	return r.prepare(ctx, j)
+}
+
+func apply(ctx context.Context, t pipeline.Transform, b *pipeline.Batch) error {
+	n := len(b.Records)
+	if err := guard("transform", func() error { return t.Apply(ctx, b) }); err != nil {
+		return err
+	}
+	if len(b.Records) != n {
+		return &pipeline.Error{Code: "transform.lost_records",
+			Message: fmt.Sprintf("%T made %d records of %d: records are decided, never dropped", t, len(b.Records), n)}
+	}
+	return nil
+}
+
+func (r *runner) prepare(ctx context.Context, j *job) error {
+	if p, ok := r.Sink.(pipeline.Preparer); ok {
+		return guard("sink", func() error { return p.Prepare(ctx, &j.Batch) })
+	}
+	return nil
+}
+
+func (r *runner) selectOnly(records []pipeline.Record) {
+	for i := range records {
+		record := &records[i]
+		if !record.Open() {
+			continue
+		}
+		v, err := r.Only.Eval(record.Source)
+		if err != nil {
+			record.Fail(pipeline.Problem{Code: "run.only", Message: "--only: " + err.Error()})
+		} else if !expression.Truthy(v) {
+			record.Skip(pipeline.Filtered)
+		}
+	}
+}
+
+// guard turns a panic of a connector into an error: the run ends with its checkpoint instead of a crash.
+func guard(what string, call func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &pipeline.Error{Code: what + ".panic", Message: fmt.Sprintf("the %s panicked: %v", what, p),
+				Hint: "this is a defect of the connector; please report it", Err: fmt.Errorf("%s", stack())}
+		}
+	}()
+	return call()
+}
+
+func stack() []byte {
+	buf := make([]byte, 8<<10)
+	return buf[:runtime.Stack(buf, false)]
+}

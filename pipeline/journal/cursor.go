@@ -1,0 +1,58 @@
+package journal
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Cursor gives what SetCursor kept for a pipeline, nil for nothing.
+func (j *Journal) Cursor(pipelineName string) ([]byte, error) {
+	text, err := os.ReadFile(j.cursorPath(pipelineName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return text, stateError(err)
+}
+
+// SetCursor keeps how far the completed runs of a pipeline have read, for the next one to begin there; nil forgets it.
+func (j *Journal) SetCursor(pipelineName string, cursor []byte) error {
+	path := j.cursorPath(pipelineName)
+	if cursor == nil {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return stateError(err)
+		}
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return stateError(err)
+	}
+	return stateError(replaceFile(path, cursor))
+}
+
+func (j *Journal) cursorPath(pipelineName string) string {
+	return filepath.Join(j.dir, "cursors", fileName(pipelineName))
+}
+
+// replaceFile gives a file new content: after a crash it holds either the old or the new.
+func replaceFile(path string, content []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	return err
+}

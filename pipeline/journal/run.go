@@ -1,0 +1,396 @@
+package journal
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/value"
+)
+
+// Run writes the journal of one run. It is not safe for concurrent use.
+type Run struct {
+	doc      Document
+	dir      string
+	outcomes *appendFile
+	rejects  *appendFile
+	reasons  *appendFile
+	rejecter pipeline.Rejecter
+	secret   func(string, any) bool
+	line     []byte
+	durable  durable
+}
+
+// durable is what the last checkpoint counted.
+type durable struct {
+	summary  Summary
+	skips    Skips
+	warnings int64
+}
+
+// Start begins a run: doc says what it is; its id, paths, times and status are filled in. The rejecter is the
+// source's, or nil; secret says which fields of a record are not shown.
+func (j *Journal) Start(doc Document, rejecter pipeline.Rejecter, secret func(string, any) bool) (*Run, error) {
+	if doc.RunID == "" {
+		doc.RunID = NewRunID(time.Now())
+	}
+	if doc.StartedAt.IsZero() {
+		doc.StartedAt = time.Now().UTC().Truncate(time.Millisecond)
+	}
+	if doc.Attempt == 0 {
+		doc.Attempt = 1
+	}
+	dir := j.runDir(doc.RunID)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, stateError(err)
+	}
+	doc.Status = Running
+	doc.Outcomes = filepath.Join(dir, "outcomes.ndjson")
+	r := &Run{doc: doc, dir: dir, rejecter: rejecter, secret: secret}
+	if err := r.open(); err != nil {
+		return nil, err
+	}
+	if err := r.save(); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Resume goes on with a run from its checkpoint: what the files hold beyond it is cut off.
+func (j *Journal) Resume(doc Document, rejecter pipeline.Rejecter, secret func(string, any) bool) (*Run, error) {
+	doc.Status, doc.FinishedAt, doc.Failure = Running, nil, nil
+	doc.Resumed++
+	r := &Run{doc: doc, dir: j.runDir(doc.RunID), rejecter: rejecter, secret: secret, durable: durable{doc.Summary, doc.Skips, doc.Warnings}}
+	if err := r.open(); err != nil {
+		return nil, err
+	}
+	if err := r.save(); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Document gives the run's document as it stands.
+func (r *Run) Document() Document { return r.doc }
+
+// SetFingerprint notes which source the run reads. It is durable with the next checkpoint.
+func (r *Run) SetFingerprint(fingerprint string) { r.doc.Fingerprint = fingerprint }
+
+func (r *Run) rejectsPath() string {
+	extension := ".ndjson"
+	if r.rejecter != nil {
+		extension = r.rejecter.RejectsExtension()
+	}
+	return filepath.Join(r.dir, "rejects"+extension)
+}
+
+func (r *Run) open() (err error) {
+	c := r.doc.Checkpoint
+	if r.outcomes, err = openAppend(r.doc.Outcomes, c.OutcomesSize); err != nil {
+		return err
+	}
+	if r.doc.Summary.Failed > 0 {
+		err = r.openRejects()
+	}
+	return err
+}
+
+func (r *Run) openRejects() (err error) {
+	if r.rejects, err = openAppend(r.rejectsPath(), r.doc.Checkpoint.RejectsSize); err != nil {
+		return err
+	}
+	r.reasons, err = openAppend(filepath.Join(r.dir, "rejects.reasons.ndjson"), r.doc.Checkpoint.ReasonsSize)
+	r.doc.Rejects, r.doc.Reasons = r.rejects.Name(), r.reasons.Name()
+	return err
+}
+
+// Append writes the outcomes of decided records, and the rejects among them. They are durable with the next
+// checkpoint.
+func (r *Run) Append(records []pipeline.Record) error {
+	for i := range records {
+		record := &records[i]
+		r.line = appendOutcome(r.line[:0], record, r.secret)
+		if err := r.outcomes.append(r.line); err != nil {
+			return err
+		}
+		r.doc.Warnings += int64(len(record.Outcome.Warnings))
+		if record.Outcome.Decision == pipeline.Failed {
+			if err := r.reject(record); err != nil {
+				return err
+			}
+		}
+		r.doc.Summary.count(record.Outcome.Decision)
+		r.doc.Skips.count(record.Outcome.Reason)
+	}
+	return nil
+}
+
+func (r *Run) reject(record *pipeline.Record) error {
+	if r.rejects == nil {
+		if err := r.openRejects(); err != nil {
+			return err
+		}
+	}
+	n := r.doc.Summary.Failed
+	if r.rejecter != nil {
+		r.line = r.rejecter.AppendReject(r.line[:0], n, record)
+	} else {
+		r.line = AppendRejectNDJSON(r.line[:0], record)
+	}
+	if err := r.rejects.append(r.line); err != nil {
+		return err
+	}
+	r.line = append(r.line[:0], `{"reject":`...)
+	r.line = strconv.AppendInt(r.line, n+1, 10)
+	r.line = append(r.line, `,"index":`...)
+	r.line = strconv.AppendInt(r.line, record.Index, 10)
+	r.line = append(r.line, `,"ref":`...)
+	r.line = value.AppendString(r.line, record.Ref.String())
+	r.line = append(r.line, `,"errors":`...)
+	r.line = appendProblems(r.line, record.Outcome.Errors)
+	r.line = append(r.line, '}', '\n')
+	return r.reasons.append(r.line)
+}
+
+// AppendRejectNDJSON appends a reject as a line of JSON, for sources that have no shape of their own.
+func AppendRejectNDJSON(dst []byte, record *pipeline.Record) []byte {
+	if record.Source == nil {
+		dst = append(dst, record.Raw...)
+	} else {
+		dst = value.AppendJSON(dst, record.Source)
+	}
+	return append(dst, '\n')
+}
+
+// Checkpoint makes the outcomes durable and then writes that the run has come to index next.
+func (r *Run) Checkpoint(next int64, source, sink []byte) error {
+	if err := r.sync(); err != nil {
+		return err
+	}
+	c := Checkpoint{Next: next, OutcomesSize: r.outcomes.size, Source: source, Sink: sink}
+	if r.rejects != nil {
+		c.RejectsSize, c.ReasonsSize = r.rejects.size, r.reasons.size
+	}
+	r.doc.Checkpoint = c
+	r.durable = durable{r.doc.Summary, r.doc.Skips, r.doc.Warnings}
+	return r.save()
+}
+
+// rollBack forgets what was appended after the last checkpoint: the sink may not hold it.
+func (r *Run) rollBack() error {
+	r.doc.Summary, r.doc.Skips, r.doc.Warnings = r.durable.summary, r.durable.skips, r.durable.warnings
+	c := r.doc.Checkpoint
+	if err := r.outcomes.cut(c.OutcomesSize); err != nil || r.rejects == nil {
+		return err
+	}
+	if err := r.rejects.cut(c.RejectsSize); err != nil {
+		return err
+	}
+	if r.doc.Summary.Failed == 0 {
+		r.doc.Rejects, r.doc.Reasons = "", ""
+	}
+	return r.reasons.cut(c.ReasonsSize)
+}
+
+func (r *Run) sync() error {
+	for _, f := range []*appendFile{r.outcomes, r.rejects, r.reasons} {
+		if f == nil {
+			continue
+		}
+		if err := f.sync(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// End closes the rejects and writes the last word on the run. What was appended after the last checkpoint is
+// forgotten: summary and files are those of the checkpoint.
+func (r *Run) End(status string, failure error) error {
+	if err := r.rollBack(); err != nil {
+		return err
+	}
+	if r.doc.Summary.Failed > 0 && r.rejecter != nil {
+		if err := r.rejects.append(r.rejecter.RejectsEnd(r.doc.Summary.Failed)); err != nil {
+			return err
+		}
+	}
+	if err := r.sync(); err != nil {
+		return err
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	r.doc.Status, r.doc.FinishedAt = status, &now
+	if failure != nil {
+		r.doc.Failure = &Failure{Code: "run.failed", Message: failure.Error()}
+		var e *pipeline.Error
+		if errors.As(failure, &e) {
+			r.doc.Failure = &Failure{Code: e.Code, Message: e.Message, Hint: e.Hint}
+		}
+	}
+	return r.save()
+}
+
+// Close closes the files.
+func (r *Run) Close() {
+	for _, f := range []*appendFile{r.outcomes, r.rejects, r.reasons} {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
+// save replaces run.json: after a crash it is either the old or the new one.
+func (r *Run) save() error {
+	text, err := json.MarshalIndent(r.doc, "", "  ")
+	if err != nil {
+		return err
+	}
+	return stateError(replaceFile(filepath.Join(r.dir, "run.json"), append(text, '\n')))
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+func stateError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &pipeline.Error{Code: "state.unwritable", Message: "the run's journal cannot be written: " + err.Error(),
+		Hint: "make room or name another folder with --state, then `usher resume`", Err: err}
+}
+
+// appendFile is a buffered file that knows its size.
+type appendFile struct {
+	*os.File
+	buffer *bufio.Writer
+	size   int64
+}
+
+func openAppend(path string, size int64) (*appendFile, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, stateError(err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() < size {
+		err = &pipeline.Error{Code: "state.corrupted", Message: path + " is shorter than its checkpoint says",
+			Hint: "the run cannot be resumed; run the pipeline again"}
+	}
+	if err == nil {
+		err = f.Truncate(size)
+	}
+	if err == nil {
+		_, err = f.Seek(size, io.SeekStart)
+	}
+	if err != nil {
+		_ = f.Close()
+		var e *pipeline.Error
+		if errors.As(err, &e) {
+			return nil, err
+		}
+		return nil, stateError(err)
+	}
+	return &appendFile{f, bufio.NewWriterSize(f, 64<<10), size}, nil
+}
+
+func (f *appendFile) append(data []byte) error {
+	n, err := f.buffer.Write(data)
+	f.size += int64(n)
+	return stateError(err)
+}
+
+func (f *appendFile) cut(size int64) error {
+	if f.size == size {
+		return nil
+	}
+	if err := f.buffer.Flush(); err != nil {
+		// What could not be written is not wanted any more.
+		f.buffer.Reset(f.File)
+	}
+	err := f.Truncate(size)
+	if err == nil {
+		_, err = f.Seek(size, io.SeekStart)
+	}
+	f.size = size
+	return stateError(err)
+}
+
+func (f *appendFile) sync() error {
+	if err := f.buffer.Flush(); err != nil {
+		return stateError(err)
+	}
+	return stateError(f.Sync())
+}
+
+func appendOutcome(dst []byte, r *pipeline.Record, secret func(string, any) bool) []byte {
+	dst = append(dst, `{"index":`...)
+	dst = strconv.AppendInt(dst, r.Index, 10)
+	dst = append(dst, `,"ref":`...)
+	dst = value.AppendString(dst, r.Ref.String())
+	dst = append(dst, `,"outcome":"`...)
+	dst = append(dst, r.Outcome.Decision.String()...)
+	dst = append(dst, '"')
+	if r.Outcome.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = value.AppendString(dst, r.Outcome.Reason)
+	}
+	if r.Outcome.UserID != "" {
+		dst = append(dst, `,"user_id":`...)
+		dst = value.AppendString(dst, r.Outcome.UserID)
+	}
+	if len(r.Outcome.Changed) > 0 {
+		dst = append(dst, `,"changed":[`...)
+		for i, name := range r.Outcome.Changed {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = value.AppendString(dst, name)
+		}
+		dst = append(dst, ']')
+	}
+	dst = append(dst, `,"warnings":`...)
+	dst = appendProblems(dst, r.Outcome.Warnings)
+	dst = append(dst, `,"errors":`...)
+	dst = appendProblems(dst, r.Outcome.Errors)
+	dst = append(dst, `,"record":`...)
+	switch {
+	case r.Fields != nil:
+		dst = value.AppendRedacted(dst, r.Fields, secret)
+	case r.Source != nil:
+		dst = value.AppendRedacted(dst, r.Source, secret)
+	default:
+		dst = append(dst, "null"...)
+	}
+	return append(dst, '}', '\n')
+}
+
+func appendProblems(dst []byte, problems []pipeline.Problem) []byte {
+	dst = append(dst, '[')
+	for i, p := range problems {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"code":`...)
+		dst = value.AppendString(dst, p.Code)
+		dst = append(dst, `,"field":`...)
+		dst = value.AppendString(dst, p.Field)
+		dst = append(dst, `,"message":`...)
+		dst = value.AppendString(dst, p.Message)
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}

@@ -1,0 +1,217 @@
+package pipeline
+
+import (
+	"cmp"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/usher-id/usher/expression"
+)
+
+// Type is the type of an option's value in a pipeline file.
+type Type uint8
+
+// The types of options.
+const (
+	String     Type = iota // text
+	Bool                   // true or false
+	Int                    // a whole number
+	Duration               // 30s, 5m, 2h: time.ParseDuration
+	Size                   // bytes: 512, 64KB, 16MB, 2GB (1024 each)
+	Path                   // a file path, made absolute from the folder of the pipeline file; - stays
+	Expression             // an expression over user, compiled
+	Object                 // named values, by Fields
+	Mapping                // a tree of names with expressions and constants at its leaves, in order
+)
+
+var typeNames = [...]string{"string", "bool", "int", "duration", "size", "path", "expression", "object", "mapping"}
+
+func (t Type) String() string { return typeNames[t] }
+
+// Option declares one option of a connector. Parsing, lint, documentation and the JSON Schema all come from it.
+type Option struct {
+	Name string
+	Type Type
+	// List takes several values; one value alone is a list of one.
+	List bool
+	// Map takes named values, each of the type; the names are the user's.
+	Map bool
+	// Fields are the options of an Object.
+	Fields []Option
+	// Enum lists the only texts allowed.
+	Enum []string
+	// Default is the value, as it would be written in YAML, where none is given; empty for none.
+	Default  string
+	Required bool
+	// Secret values are never shown.
+	Secret bool
+	Doc    string
+	// Example is a value as it would be written in YAML.
+	Example string
+}
+
+// Spec declares a connector.
+type Spec struct {
+	Name string
+	// Summary is one line.
+	Summary string
+	// Doc is the rest, in Markdown.
+	Doc     string
+	Options []Option
+	// Shorthand names the option that is meant where a bare value stands in place of named options:
+	// filter: user.active.
+	Shorthand string
+	// Rest names the option, of type Mapping, that takes all names that are no options.
+	Rest string
+}
+
+// Env is what a connector may use of the process it runs in.
+type Env struct {
+	Stdin  io.Reader
+	Stdout io.Writer
+	Log    *slog.Logger
+	// Dir is the folder of the pipeline file: relative paths inside a value, such as a DSN, start there.
+	Dir string
+}
+
+// Assignment is one leaf of a Mapping: a dotted target, and the expression or constant that gives its value.
+type Assignment struct {
+	Target string
+	// Program is nil for a constant.
+	Program  *expression.Program
+	Constant any
+	// Place is the line and column of the value in the pipeline file, such as 12:14.
+	Place string
+}
+
+// Config holds the options of one connector as they were given, checked against its Spec and with defaults filled
+// in. Asking for an option that the Spec does not have, or by another type, panics: that is a defect.
+type Config struct {
+	values map[string]any
+}
+
+// NewConfig gives a Config of values that were checked against a Spec. The values are: string, bool, int64,
+// time.Duration, *expression.Program, *Config (Object), []Assignment (Mapping), []T for a List and
+// map[string]T for a Map; Size is int64, Path is string. An option that has neither a value nor a default is not
+// in values.
+func NewConfig(values map[string]any) *Config { return &Config{values} }
+
+// Has reports whether the option was given or has a default.
+func (c *Config) Has(name string) bool { _, ok := c.values[name]; return ok }
+
+func get[T any](c *Config, name string) T {
+	v, ok := c.values[name]
+	if !ok {
+		var zero T
+		return zero
+	}
+	return v.(T)
+}
+
+// String gives a String or Path option.
+func (c *Config) String(name string) string { return get[string](c, name) }
+
+// Strings gives a list of String or Path.
+func (c *Config) Strings(name string) []string { return get[[]string](c, name) }
+
+// StringMap gives a map of String.
+func (c *Config) StringMap(name string) map[string]string { return get[map[string]string](c, name) }
+
+// Bool gives a Bool option.
+func (c *Config) Bool(name string) bool { return get[bool](c, name) }
+
+// Int gives an Int or Size option.
+func (c *Config) Int(name string) int64 { return get[int64](c, name) }
+
+// Duration gives a Duration option.
+func (c *Config) Duration(name string) time.Duration { return get[time.Duration](c, name) }
+
+// Expression gives an Expression option, nil where it was not given.
+func (c *Config) Expression(name string) *expression.Program {
+	return get[*expression.Program](c, name)
+}
+
+// Expressions gives a list of Expression.
+func (c *Config) Expressions(name string) []*expression.Program {
+	return get[[]*expression.Program](c, name)
+}
+
+// Object gives an Object option, nil where it was not given.
+func (c *Config) Object(name string) *Config { return get[*Config](c, name) }
+
+// Objects gives a list of Object.
+func (c *Config) Objects(name string) []*Config { return get[[]*Config](c, name) }
+
+// ObjectMap gives a map of Object.
+func (c *Config) ObjectMap(name string) map[string]*Config { return get[map[string]*Config](c, name) }
+
+// Mapping gives a Mapping option: its leaves in the order of the file.
+func (c *Config) Mapping(name string) []Assignment { return get[[]Assignment](c, name) }
+
+// OptionError is a constructor's complaint about the value of an option, by its dotted name. The reader of the
+// pipeline file adds the place.
+type OptionError struct {
+	Option  string
+	Message string
+	Hint    string
+}
+
+func (e *OptionError) Error() string { return e.Option + ": " + e.Message }
+
+// SourceType, TransformType and SinkType are the kinds of connectors by name. New does no I/O and checks what one
+// option means for another; its error is an *OptionError where an option is at fault.
+type (
+	SourceType struct {
+		Spec
+		New func(Env, *Config) (Source, error)
+	}
+	TransformType struct {
+		Spec
+		New func(Env, *Config) (Transform, error)
+	}
+	SinkType struct {
+		Spec
+		New func(Env, *Config) (Sink, error)
+	}
+)
+
+// Registry knows the connectors by name. Registering is done before use; reading is safe for concurrent use.
+type Registry struct {
+	Sources    map[string]SourceType
+	Transforms map[string]TransformType
+	Sinks      map[string]SinkType
+}
+
+// NewRegistry gives a Registry of the given types: SourceType, TransformType or SinkType each. Two of the same
+// kind and name panic.
+func NewRegistry(types ...any) *Registry {
+	r := &Registry{map[string]SourceType{}, map[string]TransformType{}, map[string]SinkType{}}
+	for _, t := range types {
+		switch t := t.(type) {
+		case SourceType:
+			add(r.Sources, t.Name, t)
+		case TransformType:
+			add(r.Transforms, t.Name, t)
+		case SinkType:
+			add(r.Sinks, t.Name, t)
+		default:
+			panic("pipeline: not a connector type")
+		}
+	}
+	return r
+}
+
+func add[T any](to map[string]T, name string, t T) {
+	if _, twice := to[name]; twice {
+		panic("pipeline: two connectors named " + name)
+	}
+	to[name] = t
+}
+
+// Names gives the names of one kind in order.
+func Names[T any](types map[string]T) []string {
+	return slices.SortedFunc(maps.Keys(types), cmp.Compare)
+}

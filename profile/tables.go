@@ -1,0 +1,154 @@
+package profile
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/usher-id/usher/value"
+)
+
+// Table is a table of a database.
+type Table struct {
+	Name string `json:"name"`
+	// Rows is an estimate of the database unless Exact; negative where it has none.
+	Rows    int64    `json:"rows"`
+	Exact   bool     `json:"exact"`
+	Columns []string `json:"columns"`
+	// Key is the primary key.
+	Key []string `json:"key"`
+}
+
+// CatalogueQuery gives the query for all columns of a database, which Tables reads; "" where none is known. The
+// dialects are those of the sql source.
+func CatalogueQuery(dialect string) string {
+	switch dialect {
+	case "sqlite":
+		return `SELECT m.name AS table_name, p.name AS column_name, p.pk AS key_part, -1 AS row_count
+			FROM sqlite_master m JOIN pragma_table_info(m.name) p
+			WHERE m.type = 'table' AND substr(m.name, 1, 7) <> 'sqlite_' ORDER BY m.name, p.cid`
+	case "mysql":
+		return `SELECT c.TABLE_NAME AS table_name, c.COLUMN_NAME AS column_name, CASE c.COLUMN_KEY WHEN 'PRI' THEN 1 ELSE 0 END AS key_part,
+			COALESCE(t.TABLE_ROWS, -1) AS row_count
+			FROM information_schema.COLUMNS c JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME
+			WHERE c.TABLE_SCHEMA = DATABASE() AND t.TABLE_TYPE = 'BASE TABLE' ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION`
+	case "postgres":
+		return `SELECT CAST(CASE WHEN n.nspname = current_schema() THEN '' ELSE n.nspname || '.' END || c.relname AS text) AS table_name,
+			CAST(a.attname AS text) AS column_name,
+			CASE WHEN EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY(i.indkey)) THEN 1 ELSE 0 END AS key_part,
+			CAST(c.reltuples AS bigint) AS row_count
+			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+			WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+			AND left(n.nspname, 3) <> 'pg_' AND has_table_privilege(c.oid, 'SELECT') ORDER BY 1, a.attnum`
+	}
+	return ""
+}
+
+// Tables reads the rows of a CatalogueQuery: the largest table first.
+func Tables(rows []*value.Object) []*Table {
+	var tables []*Table
+	for _, row := range rows {
+		name, column := rowText(row, "table_name"), rowText(row, "column_name")
+		if len(tables) == 0 || tables[len(tables)-1].Name != name {
+			tables = append(tables, &Table{Name: name, Rows: rowInt(row, "row_count"), Columns: []string{}, Key: []string{}})
+		}
+		t := tables[len(tables)-1]
+		t.Columns = append(t.Columns, column)
+		if rowInt(row, "key_part") > 0 {
+			t.Key = append(t.Key, column)
+		}
+	}
+	slices.SortStableFunc(tables, func(a, b *Table) int { return cmp.Compare(b.Rows, a.Rows) })
+	return tables
+}
+
+func rowText(row *value.Object, name string) string {
+	v, _ := row.Get(name)
+	s, _ := v.(string)
+	return s
+}
+
+func rowInt(row *value.Object, name string) int64 {
+	v, _ := row.Get(name)
+	n, _ := v.(int64)
+	return n
+}
+
+// UserTable gives the table that looks most like one of users, by its name and its columns; nil if there are no tables.
+func UserTable(tables []*Table) *Table {
+	var best *Table
+	bestScore := 0
+	for _, t := range tables {
+		if score := t.score(); best == nil || score > bestScore {
+			best, bestScore = t, score
+		}
+	}
+	return best
+}
+
+func (t *Table) score() int {
+	score := 0
+	normal := normalised(t.Name[strings.LastIndexByte(t.Name, '.')+1:])
+	for _, word := range []string{"user", "member", "account", "customer", "person", "people", "用户", "会员"} {
+		switch {
+		case normal == word || normal == word+"s":
+			score = max(score, 30)
+		case strings.HasSuffix(normal, word) || strings.HasSuffix(normal, word+"s"):
+			score = max(score, 25)
+		case strings.Contains(normal, word):
+			score = max(score, 8)
+		}
+	}
+	points := map[string]int{}
+	for _, column := range t.Columns {
+		name := normalised(column)
+		for target, n := range map[string]int{"email": 20, "preferred_username": 10, "phone_number": 8, "given_name": 5, "name": 3} {
+			if nameScore(name, targetNames[target]) > 0 {
+				points[target] = n
+			}
+		}
+		if isPassword(name) {
+			points["password"] = 20
+		}
+	}
+	for _, n := range points {
+		score += n
+	}
+	if t.Rows == 0 && t.Exact {
+		score -= 30
+	}
+	return score
+}
+
+var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+
+// mostSideTables bounds what SideTables suggests.
+const mostSideTables = 8
+
+// SideTables gives, as commented options of the sql source, the queries for tables that refer to the users.
+func SideTables(users *Table, tables []*Table) []Option {
+	if len(users.Key) != 1 {
+		return nil
+	}
+	own := strings.TrimSuffix(normalised(users.Name[strings.LastIndexByte(users.Name, '.')+1:]), "s")
+	var options []Option
+	for _, t := range tables {
+		if t == users || len(options) == mostSideTables || !plainName.MatchString(t.Name) {
+			continue
+		}
+		at := slices.IndexFunc(t.Columns, func(column string) bool {
+			name := normalised(column)
+			return plainName.MatchString(column) && (name == "userid" || name == own+"id" || name == own+"uid" || name == "entityid" || name != "id" && name == normalised(users.Key[0]))
+		})
+		if at >= 0 {
+			options = append(options, Option{Name: "  " + t.Name, Off: true, Plain: true,
+				Value: fmt.Sprintf("{ query: \"SELECT * FROM %s\", on: %s, key: %s }", t.Name, t.Columns[at], users.Key[0])})
+		}
+	}
+	if len(options) == 0 {
+		return nil
+	}
+	return append([]Option{{Name: "with", Off: true, Plain: true, Comment: "tables that refer to " + users.Name + ": take in those that hold roles, metadata and the like"}}, options...)
+}
