@@ -1,0 +1,5 @@
+//go:build !race
+
+package csvsource
+
+const gigabyte = 1 << 30

@@ -1,0 +1,463 @@
+// Package csvsource reads records from files of delimited values (RFC 4180 and what else goes by that name).
+package csvsource
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/sources/files"
+)
+
+// Type is the connector.
+var Type = pipeline.SourceType{
+	Spec: pipeline.Spec{
+		Name:      "csv",
+		Summary:   "Reads CSV files and their relatives with other delimiters.",
+		Shorthand: "path",
+		Doc: `The first row names the columns, unless ` + "`columns`" + ` does. A dotted name makes nested values: ` + "`user_metadata.name`" + ` is
+the member ` + "`name`" + ` of the object ` + "`user_metadata`" + `. White space around a name is taken off; a name that is empty or occurs
+twice is an error. Several files must have the same columns in the same order.
+
+Every value is text, exactly as it stands in the file: leading zeros and spaces stay. ` + "`types`" + ` reads columns as something else.
+
+Text is UTF-8, with or without a byte order mark; lines end with LF or CRLF; blank lines are passed over. A value in quotes may hold
+delimiters, line ends and doubled quotes. A value that begins with an apostrophe and then ` + "`=`, `+`, `-`, `@`" + `, a tab or a carriage return was guarded
+against spreadsheets by who wrote it, as the sink ` + "`csv`" + ` does: the apostrophe is taken off. ` + "`guard: false`" + ` leaves it there.
+
+A row that cannot be read is a failed record, by the line on which it begins: too few or too many values, a quote inside
+a value that does not begin with one, a quote that nothing closes, bytes that are not UTF-8, a NUL byte, a value that is not of its
+column's type. Where a stray quote would swallow the rows behind it, only its own line fails.
+
+An empty file is an error, a file with nothing but a header has no records. Rejects are CSV with the same header and delimiter.`,
+		Options: []pipeline.Option{
+			files.Option(),
+			{Name: "delimiter", Type: pipeline.String, Default: "auto", Example: `";"`,
+				Doc: "The character between values, or `tab`. `auto` finds out which of comma, semicolon, tab and | the first file has."},
+			{Name: "quote", Type: pipeline.String, Default: "auto", Example: `"'"`,
+				Doc: "The character around values, or `none`. `auto` is the double quote, or the single one where the first file has that instead."},
+			{Name: "header", Type: pipeline.Bool,
+				Doc: "Whether the first row of every file names the columns. It is true unless `columns` is given; with `columns` and a header, the header is passed over."},
+			{Name: "columns", Type: pipeline.String, List: true, Example: "[id, email, user_metadata.name]",
+				Doc: "The names of the columns, in order."},
+			{Name: "types", Type: pipeline.String, Map: true, Enum: typeNames, Example: "{ id: int, verified: bool, tags: json }",
+				Doc: "What the values of a column are: `string`; `int`, a whole number of any size; `number`, with every digit kept; `bool`, one of true, " +
+					"false, t, f, yes, no, y, n, 1, 0, 是, 否; `json`, any JSON value; `time`, RFC 3339, or `2006-01-02 15:04:05` or `2006-01-02` in UTC. " +
+					"An empty value of a type other than string is null, or absent with `empty: absent`."},
+			{Name: "empty", Type: pipeline.String, Enum: []string{"string", "null", "absent"}, Default: "string",
+				Doc: "What an empty value is: `string` is the empty string; `null` and `absent` take it for no value, which for an update means " +
+					"to remove the attribute or to leave it alone. An empty value in quotes is the empty string in any case."},
+			{Name: "guard", Type: pipeline.Bool, Default: "true", Example: "false",
+				Doc: "Take off the apostrophe that keeps spreadsheets from taking a text for a formula."},
+			{Name: "max_record_size", Type: pipeline.Size, Default: "16MB",
+				Doc: "The size in bytes up to which a row is read; a larger one is a failed record. It bounds what a quote that nothing closes can swallow."},
+		},
+	},
+	New: func(env pipeline.Env, c *pipeline.Config) (pipeline.Source, error) { return newSource(env, c) },
+}
+
+// options are those of the connector, checked.
+type options struct {
+	sniff    bool // delimiter or quote are to be found out
+	quoteSet bool
+	dialect  dialect // as far as it is stated
+	header   bool
+	columns  []string
+	types    map[string]convert
+	empty    string
+	guard    bool
+	maxBytes int64
+}
+
+func newSource(env pipeline.Env, c *pipeline.Config) (*Source, error) {
+	o := options{
+		header:   !c.Has("columns"),
+		columns:  c.Strings("columns"),
+		empty:    c.String("empty"),
+		guard:    c.Bool("guard"),
+		maxBytes: c.Int("max_record_size"),
+	}
+	if c.Has("header") {
+		o.header = c.Bool("header")
+	}
+	if !o.header && len(o.columns) == 0 {
+		return nil, &pipeline.OptionError{Option: "columns", Message: "without a header the columns need names", Hint: "list them in columns"}
+	}
+	if o.maxBytes <= 0 {
+		return nil, &pipeline.OptionError{Option: "max_record_size", Message: "it must be more than 0"}
+	}
+	var err error
+	if o.dialect.delimiter, err = character("delimiter", c.String("delimiter"), "tab", '\t'); err != nil {
+		return nil, err
+	}
+	if o.dialect.quote, err = character("quote", c.String("quote"), "none", 0); err != nil {
+		return nil, err
+	}
+	o.quoteSet = c.String("quote") != "auto"
+	o.sniff = c.String("delimiter") == "auto" || !o.quoteSet
+	if d := o.dialect.delimiter; d != 0 && d == o.dialect.quote {
+		return nil, &pipeline.OptionError{Option: "quote", Message: "it is the delimiter, too"}
+	}
+	if len(o.columns) > 0 {
+		if _, err := newLayout(o.columns); err != nil {
+			return nil, &pipeline.OptionError{Option: "columns", Message: err.Error()}
+		}
+	}
+	o.types = map[string]convert{}
+	for column, name := range c.StringMap("types") {
+		o.types[column] = converters[name]
+		if len(o.columns) > 0 && !slices.Contains(o.columns, column) {
+			return nil, &pipeline.OptionError{Option: "types." + column, Message: fmt.Sprintf("there is no column %q in columns", column)}
+		}
+	}
+	return &Source{env: env, set: files.NewSet(env, c.Strings("path")), options: o}, nil
+}
+
+// character gives the one character that an option states, the one that word stands for, or 0 for auto.
+func character(option, text, word string, meant byte) (byte, error) {
+	switch {
+	case text == "auto":
+		return 0, nil
+	case text == word:
+		return meant, nil
+	case len(text) == 1 && text[0] != '\n' && text[0] != '\r' && text[0] < utf8.RuneSelf:
+		return text[0], nil
+	}
+	return 0, &pipeline.OptionError{Option: option, Message: fmt.Sprintf("%q is not one ASCII character", text), Hint: "write one character, auto or " + word}
+}
+
+// Source reads CSV files.
+type Source struct {
+	pipeline.UnimplementedSource
+	options
+	env pipeline.Env
+	set *files.Set
+
+	// What the first file settles. It does not change after Open.
+	layout     *layout
+	headerText []byte // as it stands in the file
+	found      dialect
+
+	file    *files.File
+	rows    *reader
+	batch   int
+	pending error // what ends the run after the records before it
+}
+
+// Check implements pipeline.Checker.
+func (s *Source) Check(ctx context.Context) error { return s.set.Check(ctx) }
+
+// Open implements pipeline.Source.
+func (s *Source) Open(ctx context.Context) error {
+	if err := s.set.Open(ctx); err != nil {
+		return err
+	}
+	s.pending, s.batch = nil, 0
+	s.layout, s.headerText = nil, nil
+	s.rows = &reader{w: files.NewWindow(s.maxBytes), dialect: s.dialect}
+	return s.start(0)
+}
+
+// start begins with the i-th file: its byte order mark and its header are passed over.
+func (s *Source) start(i int) error {
+	file, err := s.set.OpenFile(i)
+	if err != nil {
+		return err
+	}
+	s.file = file
+	w := s.rows.w
+	w.Reset(file, 0, 0)
+	if err := s.passMark(); err != nil {
+		return err
+	}
+	if i == 0 {
+		if s.sniff {
+			if s.rows.dialect, err = s.findDialect(); err != nil {
+				return err
+			}
+		}
+		s.found = s.rows.dialect
+	}
+	return s.readHeader()
+}
+
+// passMark passes over a byte order mark, and makes sure that the file is not empty.
+func (s *Source) passMark() error {
+	w := s.rows.w
+	for len(w.Bytes()) < 3 {
+		if err := w.More(); err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	b := w.Bytes()
+	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {
+		return &pipeline.Error{Code: "csv.not_utf8", Message: s.file.Origin + " is UTF-16", Hint: "save it as CSV UTF-8"}
+	}
+	if bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
+		w.AdvanceLines(3, 0)
+	}
+	return nil
+}
+
+func (s *Source) readHeader() error {
+	first := s.layout == nil
+	if !s.header {
+		if first {
+			s.layout, _ = newLayout(s.columns)
+			s.layout.setTypes(s.types)
+			s.rows.columns = len(s.columns)
+		}
+		return nil
+	}
+	s.rows.columns = 0
+	err := s.rows.read()
+	fail := func(code, message, hint string) error {
+		return &pipeline.Error{Code: code, Message: fmt.Sprintf("%s:%d: %s", s.file.Origin, s.rows.line, message), Hint: hint}
+	}
+	switch {
+	case err == io.EOF:
+		return &pipeline.Error{Code: "csv.empty", Message: s.file.Origin + " is empty, it has not even a header",
+			Hint: "a file without records would have the header alone; for one without a header, name the columns"}
+	case isRowError(err):
+		p := s.problem(err)
+		return fail(p.Code, "in the header: "+p.Message, "mend the header")
+	case err != nil:
+		return err
+	}
+	names := make([]string, len(s.rows.fields))
+	for i, name := range s.rows.fields {
+		names[i] = strings.TrimSpace(name)
+		if s.guard && guarded(names[i]) {
+			names[i] = names[i][1:]
+		}
+	}
+	if !first {
+		if n := len(s.layout.header); len(names) != n {
+			return fail("csv.header_differs", fmt.Sprintf("it has %d columns, but the file before it has %d", len(names), n), "read the two by different pipelines")
+		}
+		for i, name := range names {
+			if name != s.layout.header[i] {
+				return fail("csv.header_differs", fmt.Sprintf("column %d is %q, but %q in the file before it", i+1, name, s.layout.header[i]),
+					"files of one source have the same columns in the same order")
+			}
+		}
+		s.rows.columns = len(names)
+		return nil
+	}
+	s.headerText = bytes.Clone(s.rows.text)
+	columns := names
+	if len(s.columns) > 0 {
+		if columns = s.columns; len(columns) != len(names) {
+			return fail("csv.header_differs", fmt.Sprintf("it has %d columns, but %d are named in columns", len(names), len(columns)), "name each of them")
+		}
+	}
+	l, err := newLayout(columns)
+	if err != nil {
+		return fail("csv.bad_header", err.Error(), "mend the header, or name the columns with columns and header: true")
+	}
+	if missing := l.setTypes(s.types); missing != "" {
+		return fail("csv.unknown_column", fmt.Sprintf("types names a column %q that is not there", missing), "the columns are "+strings.Join(columns, ", "))
+	}
+	l.header = names
+	s.layout, s.rows.columns = l, len(names)
+	return nil
+}
+
+// position is where the source stands behind a record.
+type position struct {
+	file         int
+	offset, line int64
+}
+
+const positionFormat = "%d %d %d"
+
+// OpenAt implements pipeline.Resumer.
+func (s *Source) OpenAt(ctx context.Context, after []byte) error {
+	if err := s.Open(ctx); err != nil {
+		return err
+	}
+	var p position
+	if _, err := fmt.Sscanf(string(after), positionFormat, &p.file, &p.offset, &p.line); err != nil {
+		return &pipeline.Error{Code: "csv.bad_position", Message: "the place to go on from cannot be read",
+			Hint: "run the pipeline again from the start", Err: err}
+	}
+	if p.file > 0 {
+		if err := s.start(p.file); err != nil {
+			return err
+		}
+	}
+	if err := s.rows.w.SkipTo(p.offset, p.line); err == io.EOF {
+		return &pipeline.Error{Code: "file.truncated", Message: fmt.Sprintf("%s ends before byte %d, where the run is to go on", s.file.Origin, p.offset),
+			Hint: "run the pipeline again from the start"}
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// Next implements pipeline.Source.
+func (s *Source) Next(ctx context.Context, max int) (*pipeline.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.set.Use(ctx)
+	records := make([]pipeline.Record, 0, min(max, 2*s.batch+64))
+	var last position
+	for len(records) < max && s.pending == nil {
+		if len(records)&63 == 63 && ctx.Err() != nil {
+			break
+		}
+		err := s.rows.read()
+		if err != nil && !isRowError(err) {
+			if err == io.EOF {
+				err = s.start(s.file.Index + 1)
+			}
+			if err != nil {
+				if ctx.Err() != nil {
+					break
+				}
+				s.pending = err
+			}
+			continue
+		}
+		records = append(records, pipeline.Record{})
+		s.record(&records[len(records)-1], err)
+		last = position{s.file.Index, s.rows.w.Offset(), s.rows.w.Lines()}
+	}
+	if s.batch = len(records); s.batch > 0 {
+		return &pipeline.Batch{Records: records, After: fmt.Appendf(nil, positionFormat, last.file, last.offset, last.line)}, nil
+	}
+	if s.pending != nil {
+		return nil, s.pending
+	}
+	return nil, ctx.Err()
+}
+
+func (s *Source) record(r *pipeline.Record, err error) {
+	r.Ref = pipeline.Ref{Origin: s.file.Origin, Line: s.rows.line}
+	if err != nil {
+		r.Fail(s.problem(err))
+		r.Raw = bytes.Clone(s.rows.text)
+		return
+	}
+	n, want := len(s.rows.fields), len(s.layout.columns)
+	if n != want {
+		p := pipeline.Problem{Code: "csv.short_row", Message: fmt.Sprintf("the row has %d values, but there are %d columns; the last ones are missing", n, want)}
+		if n > want {
+			p = pipeline.Problem{Code: "csv.long_row", Message: fmt.Sprintf("the row has %d values, but there are %d columns; is there a delimiter in a value without quotes?", n, want)}
+		}
+		r.Fail(p)
+		r.Raw = bytes.Clone(s.rows.text)
+		return
+	}
+	if s.guard {
+		for i, text := range s.rows.fields {
+			if guarded(text) {
+				s.rows.fields[i] = text[1:]
+			}
+		}
+	}
+	o, problems := s.layout.object(s.rows.fields, s.rows.quoted, s.empty)
+	if len(problems) > 0 {
+		r.Fail(problems...)
+		r.Raw = bytes.Clone(s.rows.text)
+		return
+	}
+	r.Source = o
+	if s.layout.typed {
+		r.Raw = bytes.Clone(s.rows.text) // 007 as a number does not tell how it was written
+	}
+}
+
+// guarded reports whether a text has a guard before it: an apostrophe that keeps spreadsheets from taking the rest, which
+// may begin with further ones, for a formula.
+func guarded(text string) bool {
+	if text == "" || text[0] != '\'' {
+		return false
+	}
+	rest := strings.TrimLeft(text, "'")
+	return rest != "" && strings.IndexByte("=+-@\t\r", rest[0]) >= 0
+}
+
+func isRowError(err error) bool {
+	switch err {
+	case errBadQuote, errUnclosed, errTooLarge, errNotUTF8, errNUL:
+		return true
+	}
+	return false
+}
+
+// problem says what is wrong with the row that was read last.
+func (s *Source) problem(err error) pipeline.Problem {
+	quote := string(rune(s.rows.quote))
+	switch err {
+	case errBadQuote:
+		return pipeline.Problem{Code: "csv.bad_quote", Message: fmt.Sprintf("a %s stands where none may be; double it, and put the value in quotes", quote)}
+	case errUnclosed:
+		return pipeline.Problem{Code: "csv.unclosed_quote", Message: fmt.Sprintf("a value begins with a %s that nothing closes", quote)}
+	case errTooLarge:
+		return pipeline.Problem{Code: "csv.row_too_large", Message: fmt.Sprintf("the row is larger than max_record_size, %d bytes", s.maxBytes)}
+	}
+	p := pipeline.Problem{Code: "csv.invalid_utf8", Message: "there are bytes that are not UTF-8; is the file in another encoding?"}
+	bad := func(field string) bool { return !utf8.ValidString(field) }
+	if err == errNUL {
+		p = pipeline.Problem{Code: "csv.nul_byte", Message: "there is a NUL byte"}
+		bad = func(field string) bool { return strings.IndexByte(field, 0) >= 0 }
+	}
+	if i := slices.IndexFunc(s.rows.fields, bad); s.layout != nil && i >= 0 && i < len(s.layout.columns) {
+		p.Field = s.layout.columns[i].name
+	}
+	return p
+}
+
+// Close implements pipeline.Source.
+func (s *Source) Close() error { return s.set.Close() }
+
+// Fingerprint implements pipeline.Fingerprinter.
+func (s *Source) Fingerprint() (string, error) { return s.set.Fingerprint() }
+
+// Progress implements pipeline.Measurer: bytes of the files as they are stored.
+func (s *Source) Progress() (done, total int64) { return s.set.Progress() }
+
+// RejectsExtension implements pipeline.Rejecter: that of the first file.
+func (s *Source) RejectsExtension() string {
+	switch extension := filepath.Ext(strings.TrimSuffix(s.set.Patterns()[0], ".gz")); extension {
+	case ".tsv", ".txt", ".tab":
+		return extension
+	}
+	return ".csv"
+}
+
+// AppendReject implements pipeline.Rejecter.
+func (s *Source) AppendReject(dst []byte, n int64, r *pipeline.Record) []byte {
+	if n == 0 && s.header {
+		dst = append(dst, s.headerText...)
+		dst = append(dst, '\n')
+	}
+	switch {
+	case len(r.Raw) > 0:
+		dst = append(dst, r.Raw...)
+	case r.Source != nil:
+		dst = s.layout.appendRow(dst, r.Source, s.found, s.guard)
+	default:
+		// The row was too large to be kept. Something must stand for it; it is read as a short row.
+		dst = append(dst, '-')
+	}
+	return append(dst, '\n')
+}
+
+// RejectsEnd implements pipeline.Rejecter.
+func (s *Source) RejectsEnd(int64) []byte { return nil }
+
+// ReadRejects implements pipeline.Rejecter.
+func (s *Source) ReadRejects(path string) pipeline.Source {
+	return &Source{env: s.env, set: files.NewSet(s.env, []string{path}), options: s.options}
+}

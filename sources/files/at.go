@@ -1,0 +1,15 @@
+package files
+
+import "io"
+
+// ReaderAt gives random access to the content, and its size, where the file is a plain regular one: not compressed, no
+// pipe. It is valid until the file is closed.
+func (f *File) ReaderAt() (r io.ReaderAt, size int64, ok bool) {
+	if f.packed != nil || f.file == nil || !f.info.Mode().IsRegular() {
+		return nil, 0, false
+	}
+	return f.file, f.info.Size(), true
+}
+
+// Len gives the number of files, once the set is open.
+func (s *Set) Len() int { return len(s.inputs) }

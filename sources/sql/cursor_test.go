@@ -1,0 +1,216 @@
+package sqlsource
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/value"
+)
+
+// increment runs the source as a completed run would: from the stored cursor, to the end.
+func (d target) increment(t *testing.T, options string, stored []byte) (ids []string, next []byte) {
+	t.Helper()
+	s := d.source(t, options)
+	c := s.(pipeline.Cursored)
+	c.SetCursor(stored)
+	open(t, s)
+	for _, r := range drain(t, s) {
+		id, _ := r.Source.Get("id")
+		ids = append(ids, string(value.AppendJSON(nil, id)))
+	}
+	if next = c.Cursor(); next == nil {
+		next = stored
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	return ids, next
+}
+
+func TestCursorOfTimes(t *testing.T) {
+	everywhere(t, func(t *testing.T, d target) {
+		for _, typ := range []string{"TIMESTAMP(6)", "DATETIME(6)", "TIMESTAMP", "TEXT", "TIMESTAMPTZ"} {
+			switch {
+			case d.name == "PostgreSQL" && (typ == "DATETIME(6)" || typ == "TEXT"), d.name != "PostgreSQL" && typ == "TIMESTAMPTZ",
+				d.name == "SQLite" && typ != "TIMESTAMP" && typ != "TEXT", d.name == "MariaDB" && typ == "TEXT":
+				continue
+			}
+			for name, options := range map[string]string{
+				"table":        `table: users, cursor: {field: updated_at}`,
+				"pages of one": `table: users, page: {key: id, size: 1}, cursor: {field: updated_at}`,
+				"query":        `query: "SELECT id, updated_at FROM users WHERE updated_at > :cursor ORDER BY updated_at, id", cursor: {field: updated_at, initial: "1970-01-02"}`,
+				"wrapped":      `query: "SELECT id, updated_at FROM users", page: {key: id}, cursor: {field: updated_at}`,
+			} {
+				t.Run(typ+" "+name, func(t *testing.T) {
+					d.exec(t, `DROP TABLE IF EXISTS users`, `CREATE TABLE users (id INT PRIMARY KEY, updated_at `+typ+` NULL)`,
+						`INSERT INTO users VALUES (1, '2024-01-01 10:00:00'), (2, '2024-01-01 11:00:00'), (3, '2024-01-01 12:00:00')`)
+					ids, mark := d.increment(t, options, nil)
+					equal(t, ids, "1", "2", "3")
+					// A row of the same second as the last one, a row that was committed late, and a new one.
+					d.exec(t, `INSERT INTO users VALUES (4, '2024-01-01 12:00:00'), (5, '2024-01-01 11:59:30'), (6, '2024-01-01 13:00:00')`)
+					ids, mark = d.increment(t, options, mark)
+					if name == "query" {
+						equal(t, ids, "5", "3", "4", "6")
+					} else {
+						equal(t, ids, "3", "4", "5", "6")
+					}
+					ids, mark = d.increment(t, options, mark)
+					equal(t, ids, "6")
+					ids, _ = d.increment(t, options, mark)
+					equal(t, ids, "6")
+					t.Logf("the cursor is %s", mark)
+					// Everything again.
+					if ids, _ = d.increment(t, options, nil); len(ids) != 6 {
+						t.Errorf("a full run gives %v", ids)
+					}
+				})
+			}
+		}
+	})
+}
+
+func TestCursorOfNumbers(t *testing.T) {
+	everywhere(t, func(t *testing.T, d target) {
+		d.exec(t, `CREATE TABLE users (id INT PRIMARY KEY, version BIGINT)`,
+			`INSERT INTO users VALUES (1, 9007199254740993), (2, 9007199254740995), (3, NULL)`)
+		options := `table: users, cursor: {field: version, overlap: 0}`
+		ids, mark := d.increment(t, options, nil)
+		equal(t, ids, "1", "2", "3")
+		equal(t, []string{string(mark)}, "9007199254740995")
+		d.exec(t, `INSERT INTO users VALUES (4, 9007199254740996), (5, 9007199254740995)`)
+		ids, mark = d.increment(t, options, mark)
+		equal(t, ids, "2", "3", "4", "5") // a row without a version may have changed
+		equal(t, []string{string(mark)}, "9007199254740996")
+		ids, _ = d.increment(t, `table: users, cursor: {field: version, overlap: 3}`, mark)
+		equal(t, ids, "1", "2", "3", "4", "5")
+	})
+}
+
+// A time in the future must not hide what changes until then.
+func TestCursorInTheFuture(t *testing.T) {
+	everywhere(t, func(t *testing.T, d target) {
+		d.exec(t, `CREATE TABLE users (id INT PRIMARY KEY, updated_at TIMESTAMP NULL)`,
+			`INSERT INTO users VALUES (1, '2024-01-01 10:00:00'), (2, '2037-01-01 00:00:00')`)
+		_, mark := d.increment(t, "table: users, cursor: {field: updated_at}", nil)
+		d.exec(t, `INSERT INTO users VALUES (3, '2024-01-01 10:00:01')`)
+		ids, _ := d.increment(t, "table: users, cursor: {field: updated_at}", mark)
+		equal(t, ids, "1", "2", "3")
+	})
+}
+
+// An empty increment keeps the mark, and a resumed run stores the mark of its beginning.
+func TestCursorIsKept(t *testing.T) {
+	d := sqliteFile(t)
+	d.exec(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, version INT)`)
+	options := "table: users, page: {key: id, size: 1}, cursor: {field: version}"
+	if _, mark := d.increment(t, options, nil); mark != nil {
+		t.Errorf("the cursor of nothing is %s", mark)
+	}
+	if _, mark := d.increment(t, options, []byte("7")); string(mark) != "7" {
+		t.Errorf("the cursor is %s", mark)
+	}
+	d.exec(t, `INSERT INTO users VALUES (1, 8), (2, 9)`)
+	s := open(t, d.source(t, options))
+	b, err := s.Next(context.Background(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	// Row 1 changes while nobody reads: the next increment is to read it, so the mark may not be 10.
+	d.exec(t, `UPDATE users SET version = 10 WHERE id = 1`)
+	s = d.source(t, options)
+	if err := s.(pipeline.Resumer).OpenAt(context.Background(), b.After); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, s)
+	if mark := string(s.(pipeline.Cursored).Cursor()); mark != "9" {
+		t.Errorf("the cursor after a resumed run is %s", mark)
+	}
+	s.Close()
+}
+
+func TestCursorText(t *testing.T) {
+	for _, c := range []struct{ stored, overlap, from string }{
+		{"2024-01-01 00:00:30", "", "2023-12-31 23:59:30"},
+		{"2024-01-01 00:00:30.123456", "10m", "2023-12-31 23:50:30.123456"},
+		{"2024-01-01 00:00:30", "0s", "2024-01-01 00:00:29"},
+		{"2024-01-01 00:00:30.5+00", "1h", "2023-12-31 23:00:30.5Z"},
+		{"2024-01-01T00:00:30Z", "1h", "2023-12-31T23:00:30Z"},
+		{"2024-01-01T00:00:30.000+02:00", "1h", "2023-12-31T23:00:30.000+02:00"},
+		{"2024-03-01", "0s", "2024-02-29"},
+		{"2024-03-01", "48h", "2024-02-28"},
+		{"100", "", "99"},
+		{"18446744073709551616", "10", "18446744073709551606"},
+		{"v2", "10", "v2"},
+	} {
+		values := map[string]any{"field": "f"}
+		if c.overlap != "" {
+			values["overlap"] = c.overlap
+		}
+		k, err := newCursor(pipeline.NewConfig(values))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.stored = c.stored
+		if from, ok := k.from(); !ok || from != c.from {
+			t.Errorf("%s with an overlap of %q begins at %s, want %s", c.stored, c.overlap, from, c.from)
+		}
+	}
+	if _, err := newCursor(pipeline.NewConfig(map[string]any{"field": "f", "overlap": "soon"})); err == nil {
+		t.Error("an overlap of soon")
+	}
+}
+
+// Rows that change while the pages are read are read again by the next run, whenever it is.
+func TestCursorUnderWrites(t *testing.T) {
+	d := mariaDB(t)
+	d.exec(t, `CREATE TABLE users (id INT PRIMARY KEY, n INT, version BIGINT)`)
+	for i := range 300 {
+		d.exec(t, fmt.Sprintf(`INSERT INTO users VALUES (%d, 0, %d)`, i, i))
+	}
+	const options = "table: users, page: {key: id, size: 10}, cursor: {field: version}"
+	ctx, stop := context.WithTimeout(context.Background(), time.Second)
+	defer stop()
+	writer := make(chan struct{})
+	go func() {
+		defer close(writer)
+		for i := 1000; ctx.Err() == nil; i++ {
+			_, _ = d.db.Exec(fmt.Sprintf(`UPDATE users SET n = n + 1, version = %d WHERE id = %d`, i, i*7%300))
+		}
+	}()
+	seen := map[any]any{}
+	var mark []byte
+	increment := func() {
+		s := d.source(t, options)
+		s.(pipeline.Cursored).SetCursor(mark)
+		open(t, s)
+		for _, r := range drain(t, s) {
+			id, _ := r.Source.Get("id")
+			seen[id], _ = r.Source.Get("n")
+		}
+		mark = s.(pipeline.Cursored).Cursor()
+		s.Close()
+	}
+	for ctx.Err() == nil {
+		increment()
+	}
+	<-writer
+	increment()
+	rows, err := d.db.Query(`SELECT id, n FROM users`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, n int64
+		if err := rows.Scan(&id, &n); err != nil {
+			t.Fatal(err)
+		}
+		if seen[id] != n {
+			t.Errorf("user %d was last seen with %v changes, but has %d", id, seen[id], n)
+		}
+	}
+}

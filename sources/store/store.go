@@ -1,0 +1,266 @@
+// Package storesource reads users out of the embedded identity store.
+package storesource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/usher-id/usher/expression"
+	"github.com/usher-id/usher/identity"
+	"github.com/usher-id/usher/pipeline"
+)
+
+// Type is the connector.
+var Type = pipeline.SourceType{
+	Spec: pipeline.Spec{
+		Name:      "store",
+		Summary:   "Reads users out of the embedded identity store.",
+		Shorthand: "dsn",
+		Doc: `Gives all users, or those that ` + "`where`" + ` and ` + "`ids`" + ` select, in the order in which they were inserted. The store is opened for reading
+only and takes no lock, so that a run may write it meanwhile: a user that is inserted behind the place of reading comes along, none comes twice.
+
+A record has the attributes under their canonical names, always in the same order: ` + "`user_id`" + ` and ` + "`sub`" + `, which both are the store's id
+of the user, then ` + "`" + strings.Join(publicNames(), "`, `") + "`" + `. An attribute that the user does not have is absent; none is ever null.
+` + "`disabled`" + ` is always there, ` + "`email_verified`" + ` and ` + "`phone_number_verified`" + ` where there is an email address or phone number. Times keep their
+zone.
+
+With ` + "`include_secrets`" + ` come ` + "`password`" + ` (hash, hasher where the hash does not name it, and what else the hasher needs), ` + "`mfa`" + ` and ` + "`raw`" + `.
+
+What another store is to take in must not have the ids of this one: ` + "`map: { remove: [user_id, sub, raw] }`" + `.`,
+		Options: []pipeline.Option{
+			{Name: "dsn", Type: pipeline.String, Required: true, Secret: true, Example: "sqlite:users.db",
+				Doc: "The store: `sqlite:` and the path of its file. A relative path starts at the folder of the pipeline file."},
+			{Name: "where", Type: pipeline.Expression, Example: "user.email_verified && !user.disabled",
+				Doc: "Which users to read: those for which it is true. Others are not read at all, unlike those that the transform filter leaves out. A user for whom it fails is a failed record."},
+			{Name: "ids", Type: pipeline.String, List: true, Example: "[019a3f0e-5f2c-7d11-8000-3b1f5a7c9d20]",
+				Doc: "Which users to read, by the store's own ids. An id that nobody has is a failed record."},
+			{Name: "include_secrets", Type: pipeline.Bool, Default: "false",
+				Doc: "Read password hashes, second factors and raw source records as well."},
+		},
+	},
+	New: newSource,
+}
+
+// Source reads users.
+type Source struct {
+	pipeline.UnimplementedSource
+	dsn, dir string
+	origin   string
+	where    *expression.Program
+	ids      []string
+	secrets  bool
+
+	store *identity.Store
+	next  func() (*identity.User, error, bool)
+	stop  func()
+	// missing are the ids that nobody has; they come behind the users.
+	missing []string
+	at      position
+	ended   bool
+	// done and total count by the users' places in the order of insertion.
+	done, total atomic.Int64
+}
+
+// position is where a source goes on from: behind the user at a place, and behind so many of the missing.
+type position struct {
+	seq     int64
+	missing int
+}
+
+func newSource(env pipeline.Env, c *pipeline.Config) (pipeline.Source, error) {
+	s := &Source{dsn: c.String("dsn"), dir: env.Dir, origin: "users", where: c.Expression("where"), secrets: c.Bool("include_secrets")}
+	if c.Has("ids") {
+		s.ids = make([]string, 0, len(c.Strings("ids")))
+		for _, id := range c.Strings("ids") {
+			if id == "" {
+				return nil, &pipeline.OptionError{Option: "ids", Message: "an id is empty"}
+			}
+			if !slices.Contains(s.ids, id) {
+				s.ids = append(s.ids, id)
+			}
+		}
+	}
+	if _, err := identity.DatabasePath(s.dsn, s.dir); err != nil {
+		var e *identity.Error
+		if errors.As(err, &e) {
+			return nil, &pipeline.OptionError{Option: "dsn", Message: e.Message, Hint: e.Hint}
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// Check implements pipeline.Checker.
+func (s *Source) Check(ctx context.Context) error {
+	store, err := identity.Open(ctx, s.dsn, s.dir, "", identity.Read)
+	if err != nil {
+		return convert(err)
+	}
+	return convert(store.Close())
+}
+
+// Open implements pipeline.Source.
+func (s *Source) Open(ctx context.Context) error { return s.open(ctx, position{}) }
+
+// OpenAt implements pipeline.Resumer.
+func (s *Source) OpenAt(ctx context.Context, after []byte) error {
+	seq, missing, _ := strings.Cut(string(after), "/")
+	at, err := position{}, error(nil)
+	if at.seq, err = strconv.ParseInt(seq, 10, 64); err == nil && missing != "" {
+		at.missing, err = strconv.Atoi(missing)
+	}
+	if err != nil || at.seq < 0 || at.missing < 0 {
+		return &pipeline.Error{Code: "store.bad_position", Message: "the place to go on from cannot be read",
+			Hint: "run the pipeline again from the start", Err: err}
+	}
+	return s.open(ctx, at)
+}
+
+func (p position) text() []byte {
+	b := strconv.AppendInt(nil, p.seq, 10)
+	if p.missing > 0 {
+		b = strconv.AppendInt(append(b, '/'), int64(p.missing), 10)
+	}
+	return b
+}
+
+func (s *Source) open(ctx context.Context, at position) error {
+	var err error
+	if s.store, err = identity.Open(ctx, s.dsn, s.dir, "", identity.Read); err != nil {
+		return convert(err)
+	}
+	s.at, s.ended, s.missing = at, false, nil
+	if s.ids != nil {
+		if err := s.findMissing(ctx); err != nil {
+			return err
+		}
+	}
+	last, err := s.store.LastSeq()
+	if err != nil {
+		return convert(err)
+	}
+	s.done.Store(at.seq)
+	s.total.Store(max(last, at.seq))
+	// Next is told by its own context when to end; what it reads from outlives that of one call.
+	s.next, s.stop = iter.Pull2(s.store.Select(context.WithoutCancel(ctx), identity.Selection{After: at.seq, IDs: s.ids}))
+	return nil
+}
+
+func (s *Source) findMissing(ctx context.Context) error {
+	found := map[string]bool{}
+	for u, err := range s.store.Select(ctx, identity.Selection{IDs: s.ids}) {
+		if err != nil {
+			return convert(err)
+		}
+		found[u.ID] = true
+	}
+	for _, id := range s.ids {
+		if !found[id] {
+			s.missing = append(s.missing, id)
+		}
+	}
+	return nil
+}
+
+// Next implements pipeline.Source.
+func (s *Source) Next(ctx context.Context, most int) (*pipeline.Batch, error) {
+	b := &pipeline.Batch{Records: make([]pipeline.Record, 0, min(most, 1000))}
+	for len(b.Records) < most {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		r, err := s.read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		b.Records = append(b.Records, r)
+	}
+	if len(b.Records) == 0 {
+		return nil, io.EOF
+	}
+	b.After = s.at.text()
+	return b, nil
+}
+
+// read gives the next record, io.EOF behind the last.
+func (s *Source) read() (pipeline.Record, error) {
+	for !s.ended {
+		u, err, more := s.next()
+		if !more {
+			s.ended = true
+			s.done.Store(s.total.Load())
+			break
+		}
+		if err != nil {
+			return pipeline.Record{}, convert(err)
+		}
+		s.at.seq = u.Seq
+		if u.Seq > s.total.Load() {
+			s.total.Store(u.Seq)
+		}
+		s.done.Store(u.Seq)
+		r := pipeline.Record{Ref: pipeline.Ref{Origin: s.origin, Key: u.ID}, Source: record(u, s.secrets)}
+		if s.where == nil {
+			return r, nil
+		}
+		v, err := s.where.Eval(r.Source)
+		if err != nil {
+			problem := pipeline.Problem{Code: "store.where_failed", Message: "where: " + err.Error() + ", in `" + s.where.Text() + "`"}
+			if e := (*expression.EvalError)(nil); errors.As(err, &e) {
+				problem.Code = e.Code
+			}
+			r.Fail(problem)
+			return r, nil
+		}
+		if expression.Truthy(v) {
+			return r, nil
+		}
+	}
+	if s.at.missing < len(s.missing) {
+		id := s.missing[s.at.missing]
+		s.at.missing++
+		r := pipeline.Record{Ref: pipeline.Ref{Origin: s.origin, Key: id}, Raw: []byte(id)}
+		r.Fail(pipeline.Problem{Code: "store.no_such_user", Field: "user_id", Message: fmt.Sprintf("nobody in the store has the id %q", id)})
+		return r, nil
+	}
+	return pipeline.Record{}, io.EOF
+}
+
+// Progress implements pipeline.Measurer.
+func (s *Source) Progress() (done, total int64) {
+	done = s.done.Load()
+	return done, s.total.Load()
+}
+
+// Close implements pipeline.Source.
+func (s *Source) Close() error {
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+	}
+	if s.store == nil {
+		return nil
+	}
+	err := s.store.Close()
+	s.store = nil
+	return convert(err)
+}
+
+// convert gives the pipeline's error for one of the store's.
+func convert(err error) error {
+	var e *identity.Error
+	if errors.As(err, &e) {
+		return &pipeline.Error{Code: e.Code, Message: e.Message, Hint: e.Hint, Err: e.Err, Unreachable: e.Unreachable}
+	}
+	return err
+}
