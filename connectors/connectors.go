@@ -1,0 +1,46 @@
+// Package connectors knows the connectors that are built into usher.
+package connectors
+
+import (
+	"github.com/usher-id/usher/pipeline"
+	sinkcsv "github.com/usher-id/usher/sinks/csv"
+	sinkdrop "github.com/usher-id/usher/sinks/drop"
+	sinkexcel "github.com/usher-id/usher/sinks/excel"
+	sinkjson "github.com/usher-id/usher/sinks/json"
+	sinkstore "github.com/usher-id/usher/sinks/store"
+	sourcecsv "github.com/usher-id/usher/sources/csv"
+	sourceexcel "github.com/usher-id/usher/sources/excel"
+	sourcejson "github.com/usher-id/usher/sources/json"
+	sourcesql "github.com/usher-id/usher/sources/sql"
+	sourcestore "github.com/usher-id/usher/sources/store"
+	transformdedupe "github.com/usher-id/usher/transforms/dedupe"
+	transformdefault "github.com/usher-id/usher/transforms/default"
+	transformfields "github.com/usher-id/usher/transforms/fields"
+	transformfilter "github.com/usher-id/usher/transforms/filter"
+	transformmap "github.com/usher-id/usher/transforms/map"
+	transformsort "github.com/usher-id/usher/transforms/sort"
+)
+
+// Default gives a Registry of all connectors that are built in.
+func Default() *pipeline.Registry {
+	return pipeline.NewRegistry(
+		sourcecsv.Type,
+		sourceexcel.Type,
+		sourcejson.Type,
+		sourcesql.Type,
+		sourcestore.Type,
+
+		transformdedupe.Type,
+		transformdefault.Type,
+		transformfields.Type,
+		transformfilter.Type,
+		transformmap.Type,
+		transformsort.Type,
+
+		sinkcsv.Type,
+		sinkdrop.Type,
+		sinkexcel.Type,
+		sinkjson.Type,
+		sinkstore.Type,
+	)
+}

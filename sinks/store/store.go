@@ -1,0 +1,228 @@
+// Package store is the sink over the embedded identity store.
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/usher-id/usher/identity"
+	"github.com/usher-id/usher/password"
+	"github.com/usher-id/usher/pipeline"
+)
+
+// Type declares the sink.
+var Type = pipeline.SinkType{
+	Spec: pipeline.Spec{
+		Name:    "store",
+		Summary: "Writes users into the embedded identity store.",
+		Doc: "Finds each user by the identifier, inserts who is new and, with `upsert`, updates who is there, attribute by attribute. " +
+			"Only what differs is written. Email addresses, phone numbers, user names, external ids and linked identities belong to one user " +
+			"each: a record that would take another user's fails and names the holder.",
+		Options: []pipeline.Option{
+			{Name: "dsn", Type: pipeline.String, Required: true, Secret: true, Example: "sqlite:users.db",
+				Doc: "The store: `sqlite:` and the path of a file, which is made if there is none. A relative path starts at the folder of the pipeline file."},
+			{Name: "identifier", Type: pipeline.String, Enum: identity.Identifiers(), Default: "email", Example: "external_id",
+				Doc: "The attribute by which users are found. Values are compared in their normal form: `User@X.com` finds `user@x.com`."},
+			{Name: "upsert", Type: pipeline.Bool, Default: "false", Example: "true",
+				Doc: "Update users that exist. Without it they are skipped with the reason `exists`."},
+			{Name: "raw", Type: pipeline.Bool, Default: "false", Example: "true",
+				Doc: "Keep the source record as JSON in the table `raw_records`, its secrets as `REDACTED`. It is written along with its user: a difference in it alone is no update."},
+			{Name: "create_roles", Type: pipeline.Bool, Default: "true", Example: "false",
+				Doc: "Create roles that the store does not know. With `false`, a record that names one fails."},
+			{Name: "create_groups", Type: pipeline.Bool, Default: "true", Example: "false",
+				Doc: "Create groups that the store does not know. With `false`, a record that names one fails."},
+			{Name: "hasher", Type: pipeline.String, Enum: password.Hashers(), Default: password.DefaultHasher, Example: "bcrypt",
+				Doc: "What hashes the passwords that come in plain text (`password: { plain: … }`), with its default costs, when a user is written: as many at " +
+					"a time as there are processors. Hashes are kept as they come."},
+			{Name: "on_update", Type: pipeline.Object, Fields: updateFields(), Example: "{ password: set, user_metadata: replace }",
+				Doc: "What an update does to an attribute that the record has. `set`: takes the value, null removes it. `keep`: takes the value, null leaves what is there. " +
+					"`ignore`: leaves what is there. `merge`: takes each member, a null member is removed. `replace`: takes the whole. `add`: takes the elements that are new."},
+		},
+	},
+	New: newSink,
+}
+
+// updateFields declares the attributes of on_update; those with a dot in their name are nested.
+func updateFields() []pipeline.Option {
+	var fields []pipeline.Option
+	var mfa []pipeline.Option
+	for _, u := range identity.Updates() {
+		allowed := make([]string, len(u.Allowed))
+		for i, b := range u.Allowed {
+			allowed[i] = string(b)
+		}
+		parent, name, nested := strings.Cut(u.Attribute, ".")
+		if !nested {
+			name = parent
+		}
+		option := pipeline.Option{Name: name, Type: pipeline.String, Enum: allowed, Default: string(u.Default),
+			Example: allowed[0], Doc: "The attribute `" + u.Attribute + "`."}
+		if nested {
+			mfa = append(mfa, option)
+		} else {
+			fields = append(fields, option)
+		}
+	}
+	return append(fields, pipeline.Option{Name: "mfa", Type: pipeline.Object, Fields: mfa, Example: "{ totp: set }", Doc: "Second factors."})
+}
+
+type sink struct {
+	pipeline.UnimplementedSink
+	dsn, dir string
+	rules    *identity.Rules
+	store    *identity.Store
+	users    *identity.Import
+	items    []identity.Item
+	at       []int // the place in the batch of each item
+}
+
+func newSink(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
+	o := identity.Options{
+		Identifier: c.String("identifier"), Upsert: c.Bool("upsert"), Raw: c.Bool("raw"),
+		RefuseRoles: !c.Bool("create_roles"), RefuseGroups: !c.Bool("create_groups"), Hasher: c.String("hasher"),
+		OnUpdate: map[string]identity.Behaviour{},
+	}
+	if onUpdate := c.Object("on_update"); onUpdate != nil {
+		for _, u := range identity.Updates() {
+			options, name := onUpdate, u.Attribute
+			if parent, child, nested := strings.Cut(name, "."); nested {
+				options, name = onUpdate.Object(parent), child
+			}
+			if options != nil && options.Has(name) {
+				o.OnUpdate[u.Attribute] = identity.Behaviour(options.String(name))
+			}
+		}
+	}
+	rules, err := identity.NewRules(o)
+	if err != nil {
+		return nil, optionError(err)
+	}
+	if _, err := identity.DatabasePath(c.String("dsn"), env.Dir); err != nil {
+		var e *identity.Error
+		if errors.As(err, &e) {
+			return nil, &pipeline.OptionError{Option: "dsn", Message: e.Message, Hint: e.Hint}
+		}
+		return nil, err
+	}
+	return &sink{dsn: c.String("dsn"), dir: env.Dir, rules: rules}, nil
+}
+
+func optionError(err error) error {
+	var e *identity.OptionError
+	if errors.As(err, &e) {
+		return &pipeline.OptionError{Option: e.Option, Message: e.Message}
+	}
+	return err
+}
+
+func (s *sink) Open(ctx context.Context, run pipeline.Run) error {
+	mode := identity.Write
+	if run.Plan {
+		mode = identity.Plan
+	}
+	var err error
+	if s.store, err = identity.Open(ctx, s.dsn, s.dir, run.ID, mode); err != nil {
+		return convert(err)
+	}
+	s.users, err = s.store.Import(s.rules, identity.Run{ID: run.ID, StartedAt: run.StartedAt, Resumed: run.Resumed, Secret: run.Secret})
+	return convert(err)
+}
+
+// Check opens the store as a plan would, which changes nothing.
+func (s *sink) Check(ctx context.Context) error {
+	store, err := identity.Open(ctx, s.dsn, s.dir, "check", identity.Plan)
+	if err != nil {
+		return convert(err)
+	}
+	return convert(store.Close())
+}
+
+// Prepare checks and normalises the records of a batch.
+func (s *sink) Prepare(_ context.Context, b *pipeline.Batch) error {
+	reader := s.rules.NewReader(len(b.Records))
+	for i := range b.Records {
+		if r := &b.Records[i]; r.Open() {
+			r.Prepared = reader.Read(r.Fields)
+		}
+	}
+	return nil
+}
+
+func (s *sink) Write(ctx context.Context, b *pipeline.Batch) error {
+	s.items, s.at = s.items[:0], s.at[:0]
+	var reader *identity.Reader
+	for i := range b.Records {
+		r := &b.Records[i]
+		if !r.Open() {
+			continue
+		}
+		change, ok := r.Prepared.(*identity.Change)
+		if !ok {
+			if reader == nil {
+				reader = s.rules.NewReader(len(b.Records) - i)
+			}
+			change = reader.Read(r.Fields)
+		}
+		s.items = append(s.items, identity.Item{Index: r.Index, Change: change, Source: r.Source})
+		s.at = append(s.at, i)
+	}
+	results, err := s.users.Write(ctx, s.items)
+	clear(s.items)
+	if err != nil {
+		return convert(err)
+	}
+	for i := range results {
+		decide(&b.Records[s.at[i]], &results[i])
+	}
+	return nil
+}
+
+func decide(r *pipeline.Record, result *identity.Result) {
+	for _, w := range result.Warnings {
+		r.Warn(pipeline.Problem(w))
+	}
+	r.Outcome.UserID = result.UserID
+	switch result.Outcome {
+	case identity.Inserted:
+		r.Outcome.Decision = pipeline.Inserted
+	case identity.Updated:
+		r.Outcome.Decision, r.Outcome.Changed = pipeline.Updated, result.Changed
+	case identity.Exists:
+		r.Skip(pipeline.Exists)
+	case identity.Unchanged:
+		r.Skip(pipeline.Unchanged)
+	case identity.Failed:
+		for _, v := range result.Errors {
+			r.Fail(pipeline.Problem(v))
+		}
+	}
+}
+
+func (s *sink) Commit(ctx context.Context) ([]byte, error) {
+	return nil, convert(s.users.Commit(ctx))
+}
+
+func (s *sink) Finish(ctx context.Context) error { return convert(s.users.Finish(ctx)) }
+
+func (s *sink) Close() error {
+	if s.store == nil {
+		return nil
+	}
+	err := s.store.Close()
+	s.store, s.users = nil, nil
+	return convert(err)
+}
+
+// convert gives the pipeline's error for one of the store's.
+func convert(err error) error {
+	var refused *identity.RefusedError
+	if errors.As(err, &refused) {
+		return &pipeline.Refused{Problem: pipeline.Problem(refused.Violation)}
+	}
+	var e *identity.Error
+	if errors.As(err, &e) {
+		return &pipeline.Error{Code: e.Code, Message: e.Message, Hint: e.Hint, Err: e.Err, Unreachable: e.Unreachable}
+	}
+	return err
+}
