@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/spf13/cobra"
+
+	"github.com/usher-id/usher/expression"
+	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/pipeline/definition"
+	"github.com/usher-id/usher/value"
+)
+
+func evalCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "eval EXPR [FILE]",
+		Short: "Evaluate an expression over the records of a file or of standard input",
+		Long: `Evaluate an expression over every record of a JSON, CSV or Excel file, or of standard input, bound as user. Each record
+gives one line: the value as JSON, or {"error":{…}} where the expression fails or the record cannot be read; the exit
+code is 3 if one does. What the file holds is found out as a source would. Secrets are shown: the expression asked for
+them.`,
+		GroupID: groupPrepare,
+		Example: `  usher eval "lower(user.mail)" users.json
+  gunzip -c users.csv.gz | usher eval "user.name || user.nickname"`,
+		Args: arguments(1, 2, "an expression and at most one file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			program, err := definition.CompileExpression(args[0])
+			if err != nil {
+				return expressionError("the expression", args[0], err)
+			}
+			path := "-"
+			if len(args) == 2 {
+				path = args[1]
+			}
+			ctx := a.interruptible(cmd.Context())
+			defer ctx.stop()
+			if err := a.eval(ctx, program, path); err != nil {
+				if ctx.Err() != nil {
+					return done(ctx.exitCode())
+				}
+				return err
+			}
+			return nil
+		},
+	}
+}
+
+// sourceFor builds the source that fits what a file or standard input (-) holds.
+func (a *app) sourceFor(path string) (pipeline.Source, error) {
+	env := a.env()
+	var head []byte
+	if path == "-" {
+		buffered := bufio.NewReaderSize(env.Stdin, 4096)
+		head, _ = buffered.Peek(512)
+		env.Stdin = buffered
+	} else if f, err := os.Open(path); err == nil {
+		head = make([]byte, 512)
+		n, _ := io.ReadFull(f, head)
+		head = head[:n]
+		_ = f.Close()
+	} // a file that cannot be opened is the source's to complain about
+	name := "csv"
+	switch {
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")): // a zip file, as workbooks are
+		name = "excel"
+	case looksJSON(head):
+		name = "json"
+	}
+	return definition.NewSource(a.registry, env, name, map[string]string{"path": absoluteInput(path)})
+}
+
+func absoluteInput(path string) string {
+	if path == "-" {
+		return path
+	}
+	return absolute(path)
+}
+
+// looksJSON reports whether a text, perhaps gzipped, begins as JSON records do; an empty one is taken for JSON.
+func looksJSON(head []byte) bool {
+	if z, err := gzip.NewReader(bytes.NewReader(head)); err == nil {
+		plain := make([]byte, 512)
+		n, _ := io.ReadFull(z, plain)
+		head = plain[:n]
+	}
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
+	return len(head) == 0 || head[0] == '{' || head[0] == '['
+}
+
+func (a *app) eval(ctx context.Context, program *expression.Program, path string) (err error) {
+	source, err := a.sourceFor(path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := source.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if err := source.Open(ctx); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(a.stdout)
+	failed := false
+	for {
+		batch, err := source.Next(ctx, 500)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return errors.Join(out.Flush(), err)
+		}
+		var line []byte
+		for i := range batch.Records {
+			var ok bool
+			line, ok = evaluate(line[:0], program, &batch.Records[i])
+			failed = failed || !ok
+			if _, err := out.Write(append(line, '\n')); err != nil {
+				return err
+			}
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+	}
+	if failed {
+		return done(exitRecords)
+	}
+	return nil
+}
+
+// evaluate appends the value of the expression for one record, or why there is none.
+func evaluate(dst []byte, program *expression.Program, r *pipeline.Record) ([]byte, bool) {
+	if !r.Open() {
+		for _, problem := range r.Outcome.Errors {
+			return appendError(dst, r.Ref, problem.Code, problem.Message), false
+		}
+	}
+	v, err := program.Eval(r.Source)
+	if err == nil {
+		return value.AppendJSON(dst, v), true
+	}
+	var failed *expression.EvalError
+	if errors.As(err, &failed) {
+		return appendError(dst, r.Ref, failed.Code, failed.Message), false
+	}
+	return appendError(dst, r.Ref, "expression.internal", err.Error()), false
+}
+
+func appendError(dst []byte, ref pipeline.Ref, code, message string) []byte {
+	return value.AppendJSON(dst, value.ObjectOf(value.Member{Name: "error", Value: value.ObjectOf(
+		value.Member{Name: "code", Value: code},
+		value.Member{Name: "message", Value: message},
+		value.Member{Name: "ref", Value: ref.String()},
+	)}))
+}

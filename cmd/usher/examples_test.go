@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the expected results of the examples anew")
+
+// outcome is what an example's expected.ndjson says of a record: all but what differs from run to run.
+type outcome struct {
+	Ref     string    `json:"ref"`
+	Outcome string    `json:"outcome"`
+	Reason  string    `json:"reason,omitempty"`
+	Errors  []problem `json:"errors,omitempty"`
+}
+
+type problem struct {
+	Code  string `json:"code"`
+	Field string `json:"field"`
+}
+
+// TestExamples runs every example in a copy of its folder and compares the outcome of each record with its
+// expected.ndjson. A folder without one is for examples that need more than usher itself.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*/expected.ndjson")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, expected := range files {
+		folder := filepath.Dir(expected)
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
+				t.Fatal(err)
+			}
+			for _, leftover := range []string{".usher", "users.db", "users.db-wal", "users.db-shm"} {
+				_ = os.RemoveAll(filepath.Join(dir, leftover)) // of a run by hand
+			}
+			pipeline := filepath.Join(dir, "pipeline.yaml")
+			for _, command := range []string{"validate", "test"} {
+				var out bytes.Buffer
+				if code := usher([]string{command, pipeline}, strings.NewReader(""), &out, &out); code != exitWell {
+					t.Fatalf("%s: exit code %d\n%s", command, code, &out)
+				}
+			}
+			var stdout, stderr bytes.Buffer
+			code := usher([]string{"run", pipeline, "--json", "--quiet", "--state", filepath.Join(dir, ".usher")}, strings.NewReader(""), &stdout, &stderr)
+			if code != exitWell && code != exitRecords {
+				t.Fatalf("run: exit code %d\n%s%s", code, &stdout, &stderr)
+			}
+			var r result
+			if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
+				t.Fatal(err)
+			}
+			got := summarised(t, r.Outcomes)
+			if *update {
+				if err := os.WriteFile(expected, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(expected)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// summarised gives the lines of an outcomes file as expected.ndjson has them.
+func summarised(t *testing.T, path string) string {
+	t.Helper()
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	err := eachLine(path, func(line []byte) (bool, error) {
+		var o outcome
+		if err := json.Unmarshal(line, &o); err != nil {
+			return false, err
+		}
+		return true, encoder.Encode(o)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}

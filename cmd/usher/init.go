@@ -1,0 +1,457 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/pipeline/definition"
+	"github.com/usher-id/usher/profile"
+	"github.com/usher-id/usher/value"
+)
+
+// profileSample is how many records init looks at.
+const profileSample = 10_000
+
+// dsnVariable is what the pipeline file has in place of a DSN.
+const dsnVariable = "LEGACY_DSN"
+
+// initFlags are the flags of init.
+type initFlags struct {
+	to, out, table string
+	limit          int64
+	force          bool
+}
+
+func initCommand(a *app) *cobra.Command {
+	var flags initFlags
+	cmd := &cobra.Command{
+		Use:   "init FILE|DSN",
+		Short: "Look at data and write a pipeline file with a suggested mapping",
+		Long: `Look at the first records of a JSON, CSV, Excel or SQLite file, or of a table of a database, say what the fields are, and
+write a pipeline file that maps them to users: what the fields are called and what their values look like both count.
+Read the file before you run it; usher check, plan and run take it as it is.
+
+Of a database, the table that looks most like users is taken. Its DSN is not written: the pipeline file says
+${LEGACY_DSN}. Values of secret and personal fields are not shown.`,
+		GroupID: groupPrepare,
+		Example: `  usher init users.csv
+  usher init "$LEGACY_DSN" --table members -o members.yaml`,
+		Args: arguments(1, 1, "one file or DSN"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case flags.to != "store":
+				return &usageError{"usage.flag", fmt.Sprintf("--to takes store, not %q", flags.to), "write the sink into the pipeline file by hand; `usher connectors` lists them"}
+			case flags.limit < 1:
+				return &usageError{"usage.flag", "--limit takes a number from 1", ""}
+			}
+			ctx := a.interruptible(cmd.Context())
+			defer ctx.stop()
+			err := a.init(ctx, args[0], flags)
+			if err != nil && ctx.Err() != nil {
+				return done(ctx.exitCode())
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&flags.to, "to", "store", "the sink to write to")
+	cmd.Flags().StringVarP(&flags.out, "output", "o", "pipeline.yaml", "the pipeline file to write")
+	cmd.Flags().StringVar(&flags.table, "table", "", "the table of the database (default the one that looks like users)")
+	cmd.Flags().Int64Var(&flags.limit, "limit", profileSample, "look at this many records")
+	cmd.Flags().BoolVar(&flags.force, "force", false, "overwrite the pipeline file")
+	return cmd
+}
+
+// initialised is the JSON form of what init says.
+type initialised struct {
+	Source string `json:"source"`
+	// Complete says that all records were looked at.
+	Complete bool             `json:"complete"`
+	Tables   []*profile.Table `json:"tables,omitempty"`
+	Table    string           `json:"table,omitempty"`
+	profile.Profile
+	profile.Suggestion
+	PipelineFile string `json:"pipeline_file"`
+}
+
+// input is what init was given.
+type input struct {
+	source string
+	// options are those that the data is looked at with, written those of the pipeline file.
+	options map[string]string
+	written []profile.Option
+	title   string
+	secret  bool // it is a DSN
+	path    string
+	// dialect is the kind of database.
+	dialect string
+}
+
+func (a *app) init(ctx context.Context, given string, flags initFlags) error {
+	in, err := identifyInput(given, filepath.Dir(absolute(flags.out)))
+	if err != nil {
+		return err
+	}
+	if !flags.force {
+		if _, err := os.Lstat(flags.out); err == nil {
+			return &pipeline.Error{Code: "init.exists", Message: fmt.Sprintf("%s is there already", flags.out), Hint: "name another file with -o, or overwrite it with --force"}
+		}
+	}
+	result := initialised{Source: in.source, PipelineFile: flags.out}
+	var chosen *profile.Table
+	if in.source == "sql" {
+		if result.Tables, chosen, err = a.chooseTable(ctx, in, flags.table); err != nil {
+			return err
+		}
+		result.Table = chosen.Name
+		in.title = chosen.Name
+		in.options["table"] = chosen.Name
+		in.written = append(in.written, profile.Option{Name: "table", Value: chosen.Name})
+	} else if flags.table != "" {
+		return &usageError{"usage.flag", "--table is for databases", ""}
+	}
+	collector := profile.New()
+	if result.Complete, err = a.collect(ctx, in, flags.limit, collector); err != nil {
+		return err
+	}
+	p := collector.Profile()
+	if p.Records == 0 {
+		return &pipeline.Error{Code: "init.no_records", Message: in.title + " has no records that can be read", Hint: "there is nothing to suggest a mapping from"}
+	}
+	template := in.source == "excel" && profile.IsTemplate(p)
+	if template {
+		// The profile is of what the template makes of the columns.
+		in.options["template"] = "authing"
+		in.written = append(in.written, profile.Option{Name: "template", Value: "authing", Comment: "the columns are those of the import template"})
+		collector = profile.New()
+		if result.Complete, err = a.collect(ctx, in, flags.limit, collector); err != nil {
+			return err
+		}
+		p = collector.Profile()
+	}
+	result.Profile, result.Suggestion = *p, profile.Suggest(p)
+	if template {
+		result.Mapping, result.Notes = []profile.Assignment{}, []string{}
+	}
+	if chosen != nil {
+		in.written = append(in.written, profile.SideTables(chosen, result.Tables)...)
+	}
+	draft := profile.Draft{
+		Name: slug(in.title), Source: in.source, Options: in.written, Mapped: template, Suggestion: result.Suggestion,
+		Store: in.store(filepath.Dir(absolute(flags.out))),
+		About: []string{
+			fmt.Sprintf("Suggested by usher init from %s of %s. Read it, then:", records(p.Records, result.Complete), in.title), "",
+			"  usher check " + quoted(flags.out), "  usher plan " + quoted(flags.out), "",
+		},
+	}
+	if err := writeNew(flags.out, draft.YAML(), flags.force); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(result)
+	}
+	return a.printProfile(result, in)
+}
+
+func records(n int64, complete bool) string {
+	switch {
+	case n == 1:
+		return "the one record"
+	case complete:
+		return fmt.Sprintf("all %d records", n)
+	}
+	return fmt.Sprintf("the first %d records", n)
+}
+
+// schemes are those of DSNs, and the kind of database that each names.
+var schemes = map[string]string{"mysql": "mysql", "mariadb": "mysql", "postgres": "postgres", "postgresql": "postgres", "sqlite": "sqlite",
+	"sqlite3": "sqlite", "sqlserver": "sqlserver"}
+
+// identifyInput finds out what a file or DSN is; dir is the folder of the pipeline file.
+func identifyInput(given, dir string) (*input, error) {
+	if scheme, rest, ok := strings.Cut(given, ":"); ok && schemes[strings.ToLower(scheme)] != "" {
+		in := &input{source: "sql", options: map[string]string{"dsn": given}, secret: true, dialect: schemes[strings.ToLower(scheme)]}
+		in.written = []profile.Option{{Name: "dsn", Value: "${" + dsnVariable + "}", Plain: true}}
+		if in.dialect == "sqlite" {
+			in.path, _, _ = strings.Cut(strings.TrimPrefix(rest, "//"), "?")
+		}
+		return in, nil
+	}
+	if given == "-" {
+		return nil, &usageError{"usage.arguments", "init takes a file, not standard input", "a pipeline reads its source more than once"}
+	}
+	path := absolute(given)
+	in := &input{options: map[string]string{"path": path}, title: filepath.Base(given), path: path}
+	written := path
+	if rel, err := filepath.Rel(dir, path); err == nil && !strings.HasPrefix(rel, ".."+string(filepath.Separator)+"..") {
+		written = filepath.ToSlash(rel)
+	}
+	in.written = []profile.Option{{Name: "path", Value: written}}
+	head := make([]byte, 512)
+	f, err := os.Open(path)
+	if err == nil {
+		n, _ := io.ReadFull(f, head)
+		head = head[:n]
+		_ = f.Close()
+	} else if strings.Contains(given, "://") || strings.Contains(given, "@tcp(") || strings.Contains(given, "password=") {
+		// Not shown: it may be a DSN with a password in it.
+		return nil, &usageError{"usage.arguments", "this is neither a file nor a DSN that is known", "a DSN begins with mysql://, postgres://, sqlserver:// or sqlite:"}
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte("SQLite format 3\x00")):
+		in.source, in.dialect = "sql", "sqlite"
+		in.options = map[string]string{"dsn": "sqlite:" + path}
+		in.written = []profile.Option{{Name: "dsn", Value: "sqlite:" + written}}
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), strings.EqualFold(filepath.Ext(path), ".xlsx"), strings.EqualFold(filepath.Ext(path), ".xls"):
+		in.source = "excel"
+	case err != nil || looksJSON(head):
+		in.source = "json"
+	default:
+		in.source = "csv"
+		in.options["empty"] = "null"
+		in.written = append(in.written, profile.Option{Name: "empty", Value: `"null"`, Plain: true, Comment: "an empty value is no value"})
+	}
+	return in, nil
+}
+
+// store is the DSN of the store to write to, which must not be the file that is read.
+func (in *input) store(dir string) string {
+	name := "users.db"
+	if in.path != "" && absolute(in.path) == filepath.Join(dir, name) {
+		name = "store.db"
+	}
+	return "sqlite:" + name
+}
+
+// slug makes the name of a pipeline of a file's or table's name.
+func slug(title string) string {
+	title = strings.TrimSuffix(title, ".gz")
+	title = strings.TrimSuffix(title, filepath.Ext(title))
+	name := strings.Trim(strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return '-'
+	}, title), "-")
+	if name == "" {
+		return "users"
+	}
+	return name
+}
+
+// collect gives the collector the first records, and reports whether there are no more.
+func (a *app) collect(ctx context.Context, in *input, limit int64, collector *profile.Collector) (complete bool, err error) {
+	err = a.read(ctx, in.source, in.options, func(batch *pipeline.Batch) bool {
+		for i := range batch.Records {
+			if limit == 0 {
+				return false
+			}
+			limit--
+			collector.Add(&batch.Records[i])
+		}
+		return true
+	}, &complete)
+	return complete, err
+}
+
+// read reads a source batch by batch until each says that it is enough.
+func (a *app) read(ctx context.Context, name string, options map[string]string, each func(*pipeline.Batch) bool, complete *bool) (err error) {
+	source, err := definition.NewSource(a.registry, a.env(), name, options)
+	if err != nil {
+		return initOptionError(err)
+	}
+	defer func() {
+		if closeErr := source.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if err := source.Open(ctx); err != nil {
+		return err
+	}
+	for {
+		batch, err := source.Next(ctx, 500)
+		if errors.Is(err, io.EOF) {
+			*complete = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !each(batch) {
+			return nil
+		}
+	}
+}
+
+// initOptionError puts what is wrong with a DSN as an error of the command line: there is no pipeline file yet.
+func initOptionError(err error) error {
+	var diagnostics definition.Diagnostics
+	if errors.As(err, &diagnostics) && len(diagnostics) > 0 {
+		return &usageError{diagnostics[0].Code, diagnostics[0].Message, diagnostics[0].Hint}
+	}
+	return err
+}
+
+// chooseTable lists the tables of a database and finds the one to read.
+func (a *app) chooseTable(ctx context.Context, in *input, name string) ([]*profile.Table, *profile.Table, error) {
+	query := profile.CatalogueQuery(in.dialect)
+	if query == "" {
+		if name == "" {
+			return nil, nil, &usageError{"usage.flag", "the tables of a SQL Server database cannot be listed", "name the table with --table"}
+		}
+		t := &profile.Table{Name: name, Rows: -1}
+		return []*profile.Table{t}, t, nil
+	}
+	var rows []*value.Object
+	var complete bool
+	err := a.read(ctx, "sql", map[string]string{"dsn": in.options["dsn"], "query": query}, func(batch *pipeline.Batch) bool {
+		for i := range batch.Records {
+			if r := &batch.Records[i]; r.Source != nil {
+				rows = append(rows, r.Source)
+			}
+		}
+		return true
+	}, &complete)
+	if err != nil {
+		return nil, nil, err
+	}
+	tables := profile.Tables(rows)
+	if in.dialect == "sqlite" {
+		if err := a.countRows(ctx, in, tables); err != nil {
+			return nil, nil, err
+		}
+	}
+	chosen := profile.UserTable(tables)
+	if name != "" {
+		i := slices.IndexFunc(tables, func(t *profile.Table) bool { return strings.EqualFold(t.Name, name) })
+		if i < 0 {
+			names := make([]string, 0, len(tables))
+			for _, t := range tables {
+				names = append(names, t.Name)
+			}
+			hint := "its tables: " + strings.Join(names[:min(len(names), 30)], ", ")
+			if near := definition.Nearest(name, names); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			return nil, nil, &pipeline.Error{Code: "init.no_table", Message: fmt.Sprintf("the database has no table %q", name), Hint: hint}
+		}
+		chosen = tables[i]
+	}
+	if chosen == nil {
+		return nil, nil, &pipeline.Error{Code: "init.no_tables", Message: "the database has no tables that this user may read", Hint: "grant SELECT on them"}
+	}
+	return tables, chosen, nil
+}
+
+// countRows counts the rows of tables: SQLite keeps no estimate.
+func (a *app) countRows(ctx context.Context, in *input, tables []*profile.Table) error {
+	for _, t := range tables {
+		var complete bool
+		query := `SELECT count(*) AS n FROM "` + strings.ReplaceAll(t.Name, `"`, `""`) + `"`
+		err := a.read(ctx, "sql", map[string]string{"dsn": in.options["dsn"], "query": query}, func(batch *pipeline.Batch) bool {
+			n, _ := batch.Records[0].Source.Get("n")
+			t.Rows, _ = n.(int64)
+			t.Exact = true
+			return true
+		}, &complete)
+		if err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(tables, func(x, y *profile.Table) int { return cmp.Compare(y.Rows, x.Rows) })
+	return nil
+}
+
+// writeNew writes a file as a whole or not at all, and never over one that came in between unless it may.
+func writeNew(path string, text []byte, overwrite bool) error {
+	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if overwrite {
+		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, mode, 0o644)
+	if err == nil {
+		_, err = f.Write(text)
+		err = errors.Join(err, f.Close())
+	}
+	if err == nil {
+		return nil
+	}
+	hint := "is the folder there, and may you write in it?"
+	if errors.Is(err, fs.ErrExist) {
+		hint = "overwrite it with --force"
+	}
+	return &pipeline.Error{Code: "init.not_written", Message: fmt.Sprintf("%s cannot be written: %v", path, errors.Unwrap(err)), Hint: hint, Err: err}
+}
+
+// printProfile prints what was found, for a person.
+func (a *app) printProfile(r initialised, in *input) error {
+	if len(r.Tables) > 0 {
+		fmt.Fprintln(a.stdout, "tables")
+		for _, t := range r.Tables[:min(len(r.Tables), 20)] {
+			mark := " "
+			if t.Name == r.Table {
+				mark = "*"
+			}
+			rows := strconv.FormatInt(t.Rows, 10)
+			switch {
+			case t.Rows < 0:
+				rows = "?"
+			case !t.Exact:
+				rows = "~" + rows
+			}
+			fmt.Fprintf(a.stdout, "%s %-30s %10s rows\n", mark, t.Name, rows)
+		}
+		if more := len(r.Tables) - 20; more > 0 {
+			fmt.Fprintf(a.stdout, "  and %d more\n", more)
+		}
+		fmt.Fprintln(a.stdout)
+	}
+	fmt.Fprintf(a.stdout, "%s: looked at %s", in.title, records(r.Records, r.Complete))
+	if r.Unreadable > 0 {
+		fmt.Fprintf(a.stdout, "; %d more cannot be read", r.Unreadable)
+	}
+	fmt.Fprint(a.stdout, "\n\n")
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "field\ttype\tfilled\tdistinct\tlength\twhat it looks like")
+	for _, f := range r.Fields {
+		length := strconv.Itoa(f.MinLength)
+		if f.MaxLength != f.MinLength {
+			length += "-" + strconv.Itoa(f.MaxLength)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\n", oneLine(f.Name), f.Kinds(), f.Filled, f.Distinct, length, f.Describe())
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if r.Truncated {
+		fmt.Fprintf(a.stdout, "there are more fields; these are the first %d\n", len(r.Fields))
+	}
+	fmt.Fprintf(a.stdout, "\nwrote %s", r.PipelineFile)
+	if r.Identifier != "" {
+		fmt.Fprintf(a.stdout, "; users are found by %s: %s", r.Identifier, r.Why)
+	}
+	fmt.Fprintln(a.stdout)
+	for _, note := range r.Notes {
+		fmt.Fprintf(a.stdout, "  decide: %s\n", note)
+	}
+	next := "Next: usher check " + quoted(r.PipelineFile)
+	if in.secret && os.Getenv(dsnVariable) != in.options["dsn"] {
+		next = "Set " + dsnVariable + " to the DSN that you gave: the pipeline file has it by that name. Then: usher check " + quoted(r.PipelineFile)
+	}
+	_, err := fmt.Fprintln(a.stdout, next)
+	return err
+}

@@ -1,0 +1,331 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/pipeline/journal"
+)
+
+// result is the JSON form of a run.
+type result struct {
+	RunID        string            `json:"run_id"`
+	Pipeline     string            `json:"pipeline"`
+	Status       string            `json:"status"`
+	Summary      journal.Summary   `json:"summary"`
+	Skips        journal.Skips     `json:"skipped_reasons"`
+	Warnings     int64             `json:"warnings"`
+	Outcomes     string            `json:"outcomes"`
+	Rejects      string            `json:"rejects"`
+	Reasons      string            `json:"reasons"`
+	StartedAt    time.Time         `json:"started_at"`
+	FinishedAt   *time.Time        `json:"finished_at"`
+	PipelineFile string            `json:"pipeline_file"`
+	Plan         bool              `json:"plan"`
+	Attempt      int               `json:"attempt"`
+	RetryOf      string            `json:"retry_of,omitempty"`
+	Selection    journal.Selection `json:"selection"`
+	Error        *journal.Failure  `json:"error,omitempty"`
+	// Passwords is there in a plan that has just been made.
+	Passwords *passwords `json:"passwords,omitempty"`
+}
+
+func resultOf(doc journal.Document) result {
+	return result{
+		doc.RunID, doc.Pipeline, doc.Status, doc.Summary, doc.Skips, doc.Warnings, doc.Outcomes, doc.Rejects, doc.Reasons, doc.StartedAt,
+		doc.FinishedAt, doc.PipelineFile, doc.Plan, doc.Attempt, doc.RetryOf, doc.Selection, doc.Failure, nil,
+	}
+}
+
+// reportRun says what became of a run that has just ended, and gives its exit code.
+func (a *app) reportRun(ctx *interruption, doc journal.Document, seen *passwords, runError error) error {
+	var code error
+	switch {
+	case runError != nil:
+		_, exit := a.failure(runError)
+		code = done(exit)
+	case doc.Status == journal.Interrupted:
+		code = done(ctx.exitCode())
+	case doc.Status == journal.CompletedWithFailures:
+		code = done(exitRecords)
+	}
+	if a.json {
+		out := resultOf(doc)
+		out.Passwords = seen
+		if err := a.printJSON(out); err != nil {
+			return err
+		}
+		return code
+	}
+	if err := a.printRun(doc); err != nil {
+		return err
+	}
+	seen.print(a.output())
+	if runError != nil {
+		f, _ := a.failure(runError)
+		a.printFailure(f)
+	}
+	return code
+}
+
+var statusWords = map[string]string{
+	journal.Running: "still going on", journal.Completed: "completed", journal.CompletedWithFailures: "completed with failures",
+	journal.Interrupted: "interrupted", journal.FailedStatus: "stopped by an error",
+}
+
+// printRun prints a run for a person.
+func (a *app) printRun(doc journal.Document) error {
+	w := bufio.NewWriter(a.output())
+	took := ""
+	if doc.FinishedAt != nil {
+		took = ", " + duration(doc.FinishedAt.Sub(doc.StartedAt))
+	}
+	kind := "run"
+	if doc.Plan {
+		kind = "plan"
+	}
+	fmt.Fprintf(w, "%s: %s %s %s%s\n\n", doc.Pipeline, kind, doc.RunID, statusWords[doc.Status], took)
+	printCounts(w, doc)
+	if err := printFailures(w, doc, shownFailures); err != nil {
+		return err
+	}
+	if doc.Plan && doc.Summary.Updated > 0 {
+		if err := printUpdates(w, doc); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(w, "\noutcomes  %s\n", short(doc.Outcomes))
+	if doc.Rejects != "" {
+		fmt.Fprintf(w, "rejects   %s\n", short(doc.Rejects))
+		fmt.Fprintf(w, "reasons   %s\n", short(doc.Reasons))
+	}
+	a.printNext(w, doc)
+	return w.Flush()
+}
+
+func printCounts(w io.Writer, doc journal.Document) {
+	s := doc.Summary
+	digits := len(fmt.Sprint(s.Total))
+	row := func(word string, n int64, note string) {
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %-9s %*d  %s", word, digits, n, note), " "))
+	}
+	row("read", s.Total, "")
+	row("inserted", s.Inserted, "")
+	row("updated", s.Updated, "")
+	reasons := []string{}
+	for _, skip := range []struct {
+		n      int64
+		reason string
+	}{{doc.Skips.Unchanged, pipeline.Unchanged}, {doc.Skips.Exists, pipeline.Exists}, {doc.Skips.Filtered, pipeline.Filtered}} {
+		if skip.n > 0 {
+			reasons = append(reasons, fmt.Sprintf("%s: %d", skip.reason, skip.n))
+		}
+	}
+	row("skipped", s.Skipped, strings.Join(reasons, ", "))
+	row("failed", s.Failed, "")
+	if doc.Warnings > 0 {
+		row("warnings", doc.Warnings, "in the outcomes")
+	}
+}
+
+// How many failed records and reasons a report names.
+const (
+	shownFailures = 20
+	shownGroups   = 20
+)
+
+// reject is a line of a run's reasons file.
+type reject struct {
+	Ref    string             `json:"ref"`
+	Errors []pipeline.Problem `json:"errors"`
+}
+
+// firstRejects gives the first lines of a reasons file.
+func firstRejects(path string, most int) ([]reject, error) {
+	list := []reject{}
+	err := eachLine(path, func(line []byte) (bool, error) {
+		var r reject
+		err := json.Unmarshal(line, &r)
+		list = append(list, r)
+		return len(list) < most, err
+	})
+	return list, err
+}
+
+// failureGroup counts the failures for one reason.
+type failureGroup struct {
+	code, field string
+	n           int64
+}
+
+// printFailures names the first failed records with field and reason, and says how often each reason occurs where that
+// says more.
+func printFailures(w io.Writer, doc journal.Document, most int) error {
+	if doc.Summary.Failed == 0 || doc.Reasons == "" {
+		return nil
+	}
+	problems := int64(0)
+	groups := map[failureGroup]int64{}
+	named := []reject{}
+	err := eachLine(doc.Reasons, func(line []byte) (bool, error) {
+		var r reject
+		if err := json.Unmarshal(line, &r); err != nil {
+			return false, err
+		}
+		if len(named) < most {
+			named = append(named, r)
+		}
+		for _, problem := range r.Errors {
+			groups[failureGroup{problem.Code, problem.Field, 0}]++
+			problems++
+		}
+		return true, nil
+	})
+	if err != nil {
+		return &pipeline.Error{Code: "state.corrupted", Message: fmt.Sprintf("%s cannot be read: %v", short(doc.Reasons), err), Err: err}
+	}
+	if int64(len(groups)) < problems {
+		printGroups(w, groups)
+	}
+	fmt.Fprint(w, "\nfailed\n")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range named {
+		ref := r.Ref
+		for _, problem := range r.Errors {
+			fmt.Fprintf(table, "  %s\t%s\t%s [%s]\n", oneLine(ref), oneLine(problem.Field), oneLine(problem.Message), problem.Code)
+			ref = ""
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if more := doc.Summary.Failed - int64(len(named)); more > 0 {
+		fmt.Fprintf(w, "  and %d more: see %s\n", more, short(doc.Reasons))
+	}
+	return nil
+}
+
+func printGroups(w io.Writer, counts map[failureGroup]int64) {
+	groups := make([]failureGroup, 0, len(counts))
+	for g, n := range counts {
+		g.n = n
+		groups = append(groups, g)
+	}
+	slices.SortFunc(groups, func(a, b failureGroup) int {
+		switch {
+		case a.n != b.n:
+			return int(b.n - a.n)
+		case a.code != b.code:
+			return strings.Compare(a.code, b.code)
+		}
+		return strings.Compare(a.field, b.field)
+	})
+	fmt.Fprint(w, "\nreasons for failures\n")
+	for i, g := range groups {
+		if i == shownGroups {
+			fmt.Fprintf(w, "  and %d more\n", len(groups)-i)
+			break
+		}
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %6d  %s  %s", g.n, g.code, oneLine(g.field)), " "))
+	}
+}
+
+// shownUpdates is how many updates a plan names.
+const shownUpdates = 10
+
+// printUpdates names records that a plan would update, with the attributes that would change.
+func printUpdates(w io.Writer, doc journal.Document) error {
+	fmt.Fprint(w, "\nto be updated\n")
+	n := int64(0)
+	err := eachLine(doc.Outcomes, func(line []byte) (bool, error) {
+		var o struct {
+			Ref     string   `json:"ref"`
+			Outcome string   `json:"outcome"`
+			UserID  string   `json:"user_id"`
+			Changed []string `json:"changed"`
+		}
+		if err := json.Unmarshal(line, &o); err != nil {
+			return false, err
+		}
+		if o.Outcome == pipeline.Updated.String() {
+			n++
+			fmt.Fprintf(w, "  %s  %s\n", oneLine(o.Ref), strings.Join(o.Changed, ", "))
+		}
+		return n < shownUpdates, nil
+	})
+	if more := doc.Summary.Updated - n; more > 0 {
+		fmt.Fprintf(w, "  and %d more: see %s\n", more, short(doc.Outcomes))
+	}
+	return err
+}
+
+// eachLine calls f with the lines of a file until it says that it wants no more.
+func eachLine(path string, f func(line []byte) (more bool, err error)) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	reader := bufio.NewReaderSize(file, 64<<10)
+	for {
+		line, err := reader.ReadBytes('\n')
+		if len(line) > 0 {
+			more, err := f(line)
+			if err != nil || !more {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// printNext says what to do next.
+func (a *app) printNext(w io.Writer, doc journal.Document) {
+	state := a.stateFlag(filepath.Dir(filepath.Dir(filepath.Dir(doc.Outcomes))))
+	switch {
+	case doc.Plan:
+		fmt.Fprintf(w, "\nNothing was written. To do it: usher run %s\n", quoted(short(doc.PipelineFile)))
+	case doc.Status == journal.Interrupted || doc.Status == journal.FailedStatus:
+		fmt.Fprintf(w, "\nTo go on from here: usher resume %s%s\n", doc.RunID, state)
+	case doc.Status == journal.CompletedWithFailures:
+		fmt.Fprintf(w, "\nMend the rejects, then: usher retry %s%s\n", doc.RunID, state)
+	}
+}
+
+// oneLine keeps what stands in data from moving the terminal's cursor.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// duration gives two figures or so: 30ms, 1.2s, 14s, 2m10s.
+func duration(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Hour:
+		return d.Round(time.Second).String()
+	}
+	return d.Round(time.Minute).String()
+}

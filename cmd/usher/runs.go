@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/pipeline/journal"
+)
+
+func runsCommand(a *app) *cobra.Command {
+	var plans bool
+	var cursor string
+	cmd := &cobra.Command{
+		Use:   "runs [RUN]",
+		Short: "List runs, newest first; show one with what became of its records",
+		Long: `List the runs of a state folder, newest first, or show one of them: its counts, the records that failed and why,
+where its outcomes and rejects are, and the attempts made of it by retry. RUN is an id or the beginning of one.`,
+		GroupID: groupMove,
+		Args:    arguments(0, 1, "the id of one run, or nothing"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if cursor != "" {
+				return a.showCursor(cursor)
+			}
+			if len(args) == 1 {
+				return a.showRun(args[0])
+			}
+			return a.listRuns(plans)
+		},
+	}
+	cmd.Flags().BoolVar(&plans, "plans", false, "list plans too")
+	cmd.Flags().StringVar(&cursor, "cursor", "", "show where the next run of this pipeline `file` begins")
+	return cmd
+}
+
+func (a *app) listRuns(plans bool) error {
+	docs := []journal.Document{}
+	j, err := a.openJournal()
+	var known *pipeline.Error
+	switch {
+	case errors.As(err, &known) && known.Code == "state.not_found" && !a.json:
+		fmt.Fprintln(a.stderr, "note:", known.Message+"; "+known.Hint)
+	case errors.As(err, &known) && known.Code == "state.not_found":
+	case err != nil:
+		return err
+	default:
+		if docs, err = j.List(plans); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		results := make([]result, len(docs))
+		for i, doc := range docs {
+			results[i] = resultOf(doc)
+		}
+		return a.printJSON(results)
+	}
+	if len(docs) == 0 {
+		fmt.Fprintln(a.stdout, "no runs")
+		return nil
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "run\tpipeline\tstarted\tstatus\tread\tinserted\tupdated\tskipped\tfailed")
+	for _, doc := range docs {
+		s := doc.Summary
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", doc.RunID, oneLine(doc.Pipeline), doc.StartedAt.Local().Format(time.DateTime),
+			statusText(doc), s.Total, s.Inserted, s.Updated, s.Skipped, s.Failed)
+	}
+	return w.Flush()
+}
+
+func statusText(doc journal.Document) string {
+	text := statusWords[doc.Status]
+	if doc.Plan {
+		text = "plan, " + text
+	}
+	if doc.Attempt > 1 {
+		text = fmt.Sprintf("%s (attempt %d)", text, doc.Attempt)
+	}
+	return text
+}
+
+func (a *app) showRun(id string) error {
+	j, doc, err := a.runOf(id)
+	if err != nil {
+		return err
+	}
+	attempts, err := j.Attempts(doc.RunID)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		shown := struct {
+			result
+			Attempts []result `json:"attempts"`
+		}{resultOf(doc), make([]result, len(attempts))}
+		for i, attempt := range attempts {
+			shown.Attempts[i] = resultOf(attempt)
+		}
+		return a.printJSON(shown)
+	}
+	if err := a.printRun(doc); err != nil {
+		return err
+	}
+	if doc.Failure != nil {
+		fmt.Fprintf(a.stdout, "\nstopped by: %s [%s]\n", doc.Failure.Message, doc.Failure.Code)
+		if doc.Failure.Hint != "" {
+			fmt.Fprintf(a.stdout, "            %s\n", doc.Failure.Hint)
+		}
+	}
+	if len(attempts) < 2 {
+		return nil
+	}
+	fmt.Fprint(a.stdout, "\nattempts\n")
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	for _, attempt := range attempts {
+		s := attempt.Summary
+		fmt.Fprintf(w, "  %d\t%s\t%s\t%d inserted, %d updated, %d skipped, %d failed\n", attempt.Attempt, attempt.RunID,
+			attempt.StartedAt.Local().Format(time.DateTime), s.Inserted, s.Updated, s.Skipped, s.Failed)
+	}
+	return w.Flush()
+}
