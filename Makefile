@@ -1,0 +1,37 @@
+# The pure Go build is the one that is shipped; only the race detector needs cgo.
+export CGO_ENABLED ?= 0
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+.PHONY: build test lint race fuzz examples generate bench clean
+
+build: ## bin/usher, a static binary
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/usher ./cmd/usher
+
+test: ## every test; the first time it installs the database servers that they need
+	@./.ci/setup
+	go test ./...
+
+lint: ## gofmt, go vet, golangci-lint
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
+	go vet ./...
+	go tool -modfile=tools/go.mod golangci-lint run ./...
+
+race: ## the tests under the race detector
+	@./.ci/setup
+	CGO_ENABLED=1 go test -race -short ./...
+
+fuzz: ## a short run of every fuzz target
+	./.ci/fuzz 5000x
+
+examples: build ## run every example and compare with what it is to give
+	./.ci/examples
+
+generate: ## the parts of docs/ that are made from the code
+	go generate ./...
+
+bench: ## usher against the limit loader: ratios of interleaved pairs
+	go run ./bench/compare
+
+clean:
+	rm -rf bin bench/data
