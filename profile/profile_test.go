@@ -2,7 +2,6 @@ package profile_test
 
 import (
 	"bytes"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -285,16 +284,18 @@ func FuzzDraft(f *testing.F) {
 
 // TestTables reads the catalogues of real servers.
 func TestTables(t *testing.T) {
-	schema := []string{
-		"CREATE TABLE app_users (uid INTEGER NOT NULL PRIMARY KEY, email VARCHAR(100), passwd VARCHAR(100))",
-		"CREATE TABLE user_roles (user_id INTEGER NOT NULL, role VARCHAR(20) NOT NULL, PRIMARY KEY (user_id, role))",
-		"CREATE TABLE invoices (id INTEGER NOT NULL PRIMARY KEY, email VARCHAR(100))",
-		"INSERT INTO app_users VALUES (1, 'a@example.com', 'x')",
-	}
-	for dialect, database := range map[string]func(*testing.T) (*sql.DB, string){"mysql": mariaDB, "postgres": postgres, "sqlite": sqlite} {
+	const schema = `CREATE TABLE app_users (uid INTEGER NOT NULL PRIMARY KEY, email VARCHAR(100), passwd VARCHAR(100));
+CREATE TABLE user_roles (user_id INTEGER NOT NULL, role VARCHAR(20) NOT NULL, PRIMARY KEY (user_id, role));
+CREATE TABLE invoices (id INTEGER NOT NULL PRIMARY KEY, email VARCHAR(100));
+INSERT INTO app_users VALUES (1, 'a@example.com', 'x');
+`
+	for dialect, name := range map[string]string{"mysql": "mariadb", "postgres": "postgres", "sqlite": "sqlite"} {
 		t.Run(dialect, func(t *testing.T) {
-			db, dsn := database(t)
-			execute(t, db, schema)
+			path := filepath.Join(t.TempDir(), "setup."+name+".sql")
+			if err := os.WriteFile(path, []byte(schema), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			dsn, _ := testserver.Fixture(t, path)
 			tables := profile.Tables(objects(records(t, map[string]string{"dsn": dsn, "query": profile.CatalogueQuery(dialect)})))
 			users := profile.UserTable(tables)
 			if len(tables) != 3 || users == nil || users.Name != "app_users" {

@@ -2,7 +2,6 @@ package profile_test
 
 import (
 	"context"
-	"database/sql"
 	"io"
 	"maps"
 	"os"
@@ -10,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	_ "modernc.org/sqlite"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -23,45 +20,6 @@ import (
 	"github.com/usher-id/usher/pipeline/journal"
 	"github.com/usher-id/usher/profile"
 )
-
-func mariaDB(t *testing.T) (*sql.DB, string) {
-	server := testserver.MariaDB(t)
-	name, db := server.Database(t)
-	return db, server.URL(name)
-}
-
-func postgres(t *testing.T) (*sql.DB, string) {
-	server := testserver.Postgres(t)
-	name, db := server.Database(t)
-	return db, server.URL(name)
-}
-
-func sqlite(t *testing.T) (*sql.DB, string) {
-	path := filepath.Join(t.TempDir(), "legacy.db")
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db, "sqlite:" + path
-}
-
-func execute(t *testing.T, db *sql.DB, statements []string) {
-	t.Helper()
-	conn, err := db.Conn(context.Background()) // one, for the sake of SET
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	for _, statement := range statements {
-		if strings.TrimSpace(statement) == "" {
-			continue
-		}
-		if _, err := conn.ExecContext(context.Background(), statement); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // records reads a source to its end.
 func records(t *testing.T, options map[string]string) []pipeline.Record {
@@ -91,25 +49,23 @@ func records(t *testing.T, options map[string]string) []pipeline.Record {
 func TestSchemas(t *testing.T) {
 	for _, test := range []struct {
 		name, dialect string
-		database      func(*testing.T) (*sql.DB, string)
 		table         string
 		targets       string // beside custom attributes
 	}{
-		{"wordpress", "mysql", mariaDB, "wp_users", "external_id email preferred_username name nickname website created_at password.hash"},
-		{"drupal", "mysql", mariaDB, "users_field_data", "external_id email name zoneinfo created_at password.hash"},
-		{"laravel", "mysql", mariaDB, "users", "external_id email email_verified name locale created_at updated_at password.hash password.hasher"},
-		{"django", "postgres", postgres, "auth_user", "external_id email preferred_username given_name family_name disabled last_login created_at password.hash password.hasher"},
-		{"discourse", "postgres", postgres, "users", "external_id preferred_username name locale disabled last_login created_at updated_at"},
-		{"keycloak", "postgres", postgres, "user_entity", "external_id email email_verified preferred_username given_name family_name disabled created_at"},
-		{"spring-security", "sqlite", sqlite, "users", "email preferred_username disabled password.hash password.hasher"},
+		{"wordpress", "mysql", "wp_users", "external_id email preferred_username name nickname website created_at password.hash"},
+		{"drupal", "mysql", "users_field_data", "external_id email name zoneinfo created_at password.hash"},
+		{"laravel", "mysql", "users", "external_id email email_verified name locale created_at updated_at password.hash password.hasher"},
+		{"django", "postgres", "auth_user", "external_id email preferred_username given_name family_name disabled last_login created_at password.hash password.hasher"},
+		{"discourse", "postgres", "users", "external_id preferred_username name locale disabled last_login created_at updated_at"},
+		{"keycloak", "postgres", "user_entity", "external_id email email_verified preferred_username given_name family_name disabled created_at"},
+		{"spring-security", "sqlite", "users", "email preferred_username disabled password.hash password.hasher"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			text, err := os.ReadFile(filepath.Join("../sources/sql/testdata", test.name, "schema.sql"))
-			if err != nil {
-				t.Fatal(err)
+			setup, _ := filepath.Glob(filepath.Join("../examples/sql-"+test.name, "setup.*.sql"))
+			if len(setup) == 0 {
+				t.Fatal("no setup.….sql")
 			}
-			db, dsn := test.database(t)
-			execute(t, db, strings.Split(string(text), ";\n"))
+			dsn, _ := testserver.Fixture(t, setup[0])
 			t.Setenv("LEGACY_DSN", dsn)
 
 			tables := profile.Tables(objects(records(t, map[string]string{"dsn": dsn, "query": profile.CatalogueQuery(test.dialect)})))

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/usher-id/usher/internal/testserver"
 )
 
 var update = flag.Bool("update", false, "write the expected results of the examples anew")
@@ -28,7 +30,8 @@ type problem struct {
 }
 
 // TestExamples runs every example in a copy of its folder and compares the outcome of each record with its
-// expected.ndjson. A folder without one is for examples that need more than usher itself.
+// expected.ndjson. A folder without one is for examples that need more than usher itself. The statements of a setup.….sql make
+// a database that the pipeline reaches by ${LEGACY_DSN}.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*/expected.ndjson")
 	if err != nil || len(files) == 0 {
@@ -43,6 +46,10 @@ func TestExamples(t *testing.T) {
 			}
 			for _, leftover := range []string{".usher", "users.db", "users.db-wal", "users.db-shm"} {
 				_ = os.RemoveAll(filepath.Join(dir, leftover)) // of a run by hand
+			}
+			if setup, _ := filepath.Glob(filepath.Join(dir, "setup.*.sql")); len(setup) > 0 {
+				dsn, _ := testserver.Fixture(t, setup[0])
+				t.Setenv("LEGACY_DSN", dsn)
 			}
 			pipeline := filepath.Join(dir, "pipeline.yaml")
 			for _, command := range []string{"validate", "test"} {

@@ -14,11 +14,18 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	_ "modernc.org/sqlite"
+
+	"github.com/usher-id/usher/internal/testserver"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"usher": main})
+	testscript.Main(withServers{m}, map[string]func(){"usher": main})
 }
+
+// withServers stops the database servers that tests have started.
+type withServers struct{ m *testing.M }
+
+func (w withServers) Run() int { return testserver.Main(w.m) }
 
 // TestScripts replays testdata/script: each file is a session at the command line, with its files.
 func TestScripts(t *testing.T) {
