@@ -3,6 +3,7 @@ package connectors
 
 import (
 	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/presets"
 	sinkcsv "github.com/usher-id/usher/sinks/csv"
 	sinkdrop "github.com/usher-id/usher/sinks/drop"
 	sinkexcel "github.com/usher-id/usher/sinks/excel"
@@ -21,9 +22,9 @@ import (
 	transformsort "github.com/usher-id/usher/transforms/sort"
 )
 
-// Default gives a Registry of all connectors that are built in.
+// Default gives a Registry of all connectors and presets that are built in.
 func Default() *pipeline.Registry {
-	return pipeline.NewRegistry(
+	return pipeline.NewRegistry(append(presets.Types(),
 		sourcecsv.Type,
 		sourceexcel.Type,
 		sourcejson.Type,
@@ -42,5 +43,5 @@ func Default() *pipeline.Registry {
 		sinkexcel.Type,
 		sinkjson.Type,
 		sinkstore.Type,
-	)
+	)...)
 }

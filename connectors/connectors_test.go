@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -93,6 +94,35 @@ func TestSpecs(t *testing.T) {
 		checkSpec(t, "sink "+name, name, c.Spec)
 	}
 }
+
+func TestPresets(t *testing.T) {
+	r := connectors.Default()
+	for source, presets := range r.Presets {
+		known := r.Sources[source]
+		if slices.ContainsFunc(known.Options, func(o pipeline.Option) bool { return o.Name == "preset" }) {
+			t.Errorf("source %s has an option preset of its own", source)
+		}
+		for name, p := range presets {
+			checkSpec(t, source+" "+name, name, p.Spec)
+			for _, text := range []string{
+				fmt.Sprintf("source:\n  %s: { path: export, preset: %s }\nsink: drop\n", source, name),
+				p.Equivalent + "sink: drop\n",
+			} {
+				for _, m := range inExpression.FindAllStringSubmatch(p.Equivalent, -1) {
+					t.Setenv(m[1], "text")
+				}
+				if _, err := definition.Parse(filepath.Join(t.TempDir(), "p.yaml"), []byte(text), r, pipeline.Env{}); err != nil {
+					t.Errorf("%s %s: %v", source, name, err)
+				}
+				if err := schema(t).Validate(instance(t, []byte(text))); err != nil {
+					t.Errorf("%s %s: %v", source, name, err)
+				}
+			}
+		}
+	}
+}
+
+var inExpression = regexp.MustCompile(`env\('([A-Z_]+)'\)`)
 
 func checkSpec(t *testing.T, what, name string, s pipeline.Spec) {
 	t.Helper()

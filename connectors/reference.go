@@ -26,6 +26,16 @@ func Reference(r *pipeline.Registry) string {
 	for _, name := range pipeline.Names(r.Sinks) {
 		describe(&b, "sink", r.Sinks[name].Spec)
 	}
+	b.WriteString("\n## Presets\n\nA preset is an option of the source whose name it follows here: `source: { json: { path: realm.json, preset: keycloak } }`, or with options of its own\n" +
+		"`preset: { keycloak: { map: { … } } }`. An option of the source that stands in the file wins over that of the preset. The preset's transforms come before\nthe pipeline's own; " +
+		"only those that need all records first, such as `sort`, come before them and see the records of the export. In tests, `input` is a\nrecord of the export.\n")
+	for _, source := range pipeline.Names(r.Presets) {
+		for _, name := range pipeline.Names(r.Presets[source]) {
+			p := r.Presets[source][name]
+			describe(&b, "preset "+source, p.Spec)
+			fmt.Fprintf(&b, "\nIt stands for\n\n```yaml\n%s```\n", p.Equivalent)
+		}
+	}
 	return b.String()
 }
 

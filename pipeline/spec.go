@@ -178,17 +178,35 @@ type (
 	}
 )
 
+// PresetType is a named way to read what some system exports, by one source. It is data: options of that source, and
+// transforms that make users of its records.
+type PresetType struct {
+	// Spec names the preset and declares its own options. Presets of different sources may have the same name.
+	Spec
+	// Source is the name of the source.
+	Source string
+	// SourceOptions are the options that the preset gives to the source, as they would be written in YAML. One that stands
+	// in the pipeline file wins.
+	SourceOptions map[string]string
+	// Equivalent is the part of a pipeline file that the preset stands for.
+	Equivalent string
+	// New gives the transforms. They come before those of the pipeline.
+	New func(Env, *Config) ([]Transform, error)
+}
+
 // Registry knows the connectors by name. Registering is done before use; reading is safe for concurrent use.
 type Registry struct {
 	Sources    map[string]SourceType
 	Transforms map[string]TransformType
 	Sinks      map[string]SinkType
+	// Presets are by the name of their source and their own.
+	Presets map[string]map[string]PresetType
 }
 
-// NewRegistry gives a Registry of the given types: SourceType, TransformType or SinkType each. Two of the same
-// kind and name panic.
+// NewRegistry gives a Registry of the given types: SourceType, TransformType, SinkType or PresetType each. Two of the
+// same kind and name panic.
 func NewRegistry(types ...any) *Registry {
-	r := &Registry{map[string]SourceType{}, map[string]TransformType{}, map[string]SinkType{}}
+	r := &Registry{map[string]SourceType{}, map[string]TransformType{}, map[string]SinkType{}, map[string]map[string]PresetType{}}
 	for _, t := range types {
 		switch t := t.(type) {
 		case SourceType:
@@ -197,6 +215,11 @@ func NewRegistry(types ...any) *Registry {
 			add(r.Transforms, t.Name, t)
 		case SinkType:
 			add(r.Sinks, t.Name, t)
+		case PresetType:
+			if r.Presets[t.Source] == nil {
+				r.Presets[t.Source] = map[string]PresetType{}
+			}
+			add(r.Presets[t.Source], t.Name, t)
 		default:
 			panic("pipeline: not a connector type")
 		}
@@ -206,7 +229,7 @@ func NewRegistry(types ...any) *Registry {
 
 func add[T any](to map[string]T, name string, t T) {
 	if _, twice := to[name]; twice {
-		panic("pipeline: two connectors named " + name)
+		panic("pipeline: two of a kind named " + name)
 	}
 	to[name] = t
 }

@@ -110,13 +110,14 @@ func (l *loader) load(text []byte) *Pipeline {
 		return nil
 	}
 	p := &Pipeline{}
+	var preset []pipeline.Transform
 	top := options{l, "a pipeline", map[string]*yaml.Node{}}
 	seen := map[string]bool{}
 	for _, e := range l.entries(root) {
 		seen[e.name] = true
 		switch e.name {
 		case "source":
-			p.Source, p.SourceName = connect(l, e, "source", l.registry.Sources, sourceOf)
+			p.Source, p.SourceName, preset = l.source(e)
 		case "sink":
 			p.Sink, p.SinkName = connect(l, e, "sink", l.registry.Sinks, sinkOf)
 		case "transforms":
@@ -132,6 +133,13 @@ func (l *loader) load(text []byte) *Pipeline {
 		if !seen[name] {
 			l.report(root, "config.missing_key", "the pipeline has no "+name, name+": and under it the name of a connector with its options").length = 1
 		}
+	}
+	if len(preset) > 0 {
+		first := slices.IndexFunc(p.Transforms, func(t pipeline.Transform) bool { _, arranges := t.(pipeline.Arranger); return !arranges })
+		if first < 0 {
+			first = len(p.Transforms)
+		}
+		p.Transforms = slices.Insert(p.Transforms, first, preset...)
 	}
 	return p
 }
@@ -241,6 +249,10 @@ func sinkOf(t pipeline.SinkType) (pipeline.Spec, func(pipeline.Env, *pipeline.Co
 // named gives the name of a connector and what stands after it.
 func (l *loader) named(owner, n *yaml.Node, kind string) (key, value *yaml.Node) {
 	how := fmt.Sprintf("write the name of a %s and under it its options", kind)
+	what := "connector"
+	if kind == presetKey {
+		what = "name"
+	}
 	switch {
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str":
 		return n, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Line: n.Line, Column: n.Column}
@@ -249,7 +261,7 @@ func (l *loader) named(owner, n *yaml.Node, kind string) (key, value *yaml.Node)
 		if isNull(n) {
 			at = owner
 		}
-		l.report(at, "config.wrong_type", fmt.Sprintf("a %s is one connector with its options, not %s", kind, kindOf(n)), how)
+		l.report(at, "config.wrong_type", fmt.Sprintf("a %s is one %s with its options, not %s", kind, what, kindOf(n)), how)
 		return nil, nil
 	}
 	entries := l.entries(n)
@@ -262,7 +274,7 @@ func (l *loader) named(owner, n *yaml.Node, kind string) (key, value *yaml.Node)
 				how += ", and begin each transform with a - of its own"
 			}
 		}
-		l.report(at, "config.wrong_type", fmt.Sprintf("a %s is one connector, not %d", kind, len(entries)), how)
+		l.report(at, "config.wrong_type", fmt.Sprintf("a %s is one %s, not %d", kind, what, len(entries)), how)
 		return nil, nil
 	}
 	return entries[0].key, entries[0].value

@@ -23,7 +23,7 @@ import (
 //	config.tag               a YAML tag that means nothing here
 //	config.duplicate_key     the same key twice
 //	config.unknown_key       a key or an option that does not exist
-//	config.unknown_connector a source, transform or sink that does not exist
+//	config.unknown_connector a source, transform, sink or preset that does not exist
 //	config.missing_key       a key or an option that is required
 //	config.wrong_type        a value of another type than the option's
 //	config.bad_value         a value that the option does not take

@@ -33,6 +33,8 @@ type loader struct {
 	registry *pipeline.Registry
 	env      pipeline.Env
 	found    []*Diagnostic
+	// variables is what env() in expressions reads; nil is the environment.
+	variables func(string) (string, bool)
 	// secrets says where, by line, the values of secret options stand.
 	secrets map[int][]span
 }

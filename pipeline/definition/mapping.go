@@ -116,7 +116,7 @@ func (l *loader) sequence(n *yaml.Node, a *pipeline.Assignment) bool {
 	if !good {
 		return false
 	}
-	program, err := CompileExpression("[" + text.String() + "]")
+	program, err := l.compileText("[" + text.String() + "]")
 	if err != nil {
 		l.report(n, err.Code, "these do not make one list: "+err.Message, "write the list as one expression")
 		return false

@@ -336,7 +336,7 @@ func named[T any](keys []string, items []any) map[string]T {
 
 // compile compiles an expression whose text begins at a byte of a scalar's value.
 func (l *loader) compile(n *yaml.Node, text string, offset int) *expression.Program {
-	program, err := CompileExpression(text)
+	program, err := l.compileText(text)
 	if err == nil {
 		return program
 	}
@@ -349,7 +349,15 @@ func (l *loader) compile(n *yaml.Node, text string, offset int) *expression.Prog
 
 // CompileExpression compiles an expression over user as one in a pipeline file: env() reads the environment.
 func CompileExpression(text string) (*expression.Program, *expression.SyntaxError) {
-	program, err := expression.Compile(text, expression.Options{Env: os.LookupEnv})
+	return (&loader{}).compileText(text)
+}
+
+func (l *loader) compileText(text string) (*expression.Program, *expression.SyntaxError) {
+	variables := l.variables
+	if variables == nil {
+		variables = os.LookupEnv
+	}
+	program, err := expression.Compile(text, expression.Options{Env: variables})
 	if err == nil {
 		return program, nil
 	}

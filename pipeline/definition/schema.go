@@ -18,9 +18,9 @@ const SchemaID = "https://usher-id.github.io/schema/pipeline.schema.json"
 // Schema gives the JSON Schema (draft 2020-12) of pipeline files with the registry's connectors, indented. What it
 // accepts, Load may still refuse: it knows no expressions and nothing that one option means for another.
 func Schema(registry *pipeline.Registry) []byte {
-	source := connectors(registry.Sources, "Where the records come from: one source with its options.", sourceOf)
-	sink := connectors(registry.Sinks, "Where the records go: one sink with its options.", sinkOf)
-	transform := connectors(registry.Transforms, "What is done to every record: one transform with its options.", transformOf)
+	source := connectors(registry.Sources, "Where the records come from: one source with its options.", sourceOf, registry.Presets)
+	sink := connectors(registry.Sinks, "Where the records go: one sink with its options.", sinkOf, nil)
+	transform := connectors(registry.Transforms, "What is done to every record: one transform with its options.", transformOf, nil)
 	properties := object()
 	for _, o := range sections[:2] {
 		properties.Set(o.Name, optionSchema(o))
@@ -89,12 +89,14 @@ func indexOf(o *value.Object, name string) int {
 }
 
 // connectors describes a map with one key, the name of a connector, and a name alone for those that need no options.
-func connectors[K, C any](types map[string]K, doc string, parts func(K) (pipeline.Spec, func(pipeline.Env, *pipeline.Config) (C, error))) *value.Object {
+// Those that have presets take them.
+func connectors[K, C any](types map[string]K, doc string, parts func(K) (pipeline.Spec, func(pipeline.Env, *pipeline.Config) (C, error)),
+	presets map[string]map[string]pipeline.PresetType) *value.Object {
 	properties := object()
 	bare := []any{}
 	for _, name := range pipeline.Names(types) {
 		spec, _ := parts(types[name])
-		properties.Set(name, connectorSchema(spec))
+		properties.Set(name, connectorSchema(spec, presets[name]))
 		if !needsOptions(spec) {
 			bare = append(bare, name)
 		}
@@ -123,8 +125,12 @@ func prepend(o *value.Object, name string, v any) *value.Object {
 	return out
 }
 
-func connectorSchema(spec pipeline.Spec) *value.Object {
+func connectorSchema(spec pipeline.Spec, presets map[string]pipeline.PresetType) *value.Object {
 	options := optionsSchema(spec.Options, spec.Rest)
+	if len(presets) > 0 {
+		properties, _ := options.Get("properties")
+		properties.(*value.Object).Set(presetKey, connectors(presets, "A named way to read what some system exports, alone or with options of its own.", presetOf, nil))
+	}
 	forms := []any{options}
 	if spec.Shorthand != "" {
 		for _, o := range spec.Options {

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/usher-id/usher/identity"
+	"github.com/usher-id/usher/password"
+)
+
+// logins are passwords of users in the examples of identity exports, one for each format of hash that is in them. The
+// hashes were made by other programs: see the README of the example.
+var logins = []struct {
+	example, login, password string
+}{
+	{"keycloak", "ann.lee", "Blue-Harbour-42"},    // PBKDF2-SHA256
+	{"keycloak", "bruno", "correcto caballo"},     // PBKDF2-SHA512
+	{"keycloak", "chidi", "Nine*Lanterns"},        // argon2id
+	{"keycloak", "dagmar", "alt und bewährt"},     // PBKDF2-SHA1
+	{"keycloak", "eve@example.com", "seven seas"}, // as versions before 4 wrote it
+}
+
+// secrets are the keys that hashes need and that are not kept beside them.
+var loginSecrets = password.Context{}
+
+// TestPresetsKeepPasswords imports the examples of identity exports and logs users in.
+func TestPresetsKeepPasswords(t *testing.T) {
+	stores := map[string]*identity.Store{}
+	for _, l := range logins {
+		store := stores[l.example]
+		if store == nil {
+			store = imported(t, l.example)
+			store.SetHashing(identity.Hashing{Secrets: loginSecrets})
+			stores[l.example] = store
+		}
+		for password, want := range map[string]string{l.password: "match", l.password + "x": "mismatch"} {
+			login, err := store.VerifyPassword(context.Background(), l.login, []byte(password))
+			if err != nil || login.Result.Outcome.String() != want {
+				t.Errorf("%s: %s with %q: %v %s (%v), want %s", l.example, l.login, password, login.Result.Outcome, login.Result.Reason, err, want)
+			}
+		}
+	}
+}
+
+// imported gives the store into which an example was imported.
+func imported(t *testing.T, example string) *identity.Store {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("../../examples", example))); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if code := usher([]string{"run", filepath.Join(dir, "pipeline.yaml"), "--quiet", "--state", filepath.Join(dir, ".usher")}, strings.NewReader(""), &out, &out); code != exitWell && code != exitRecords {
+		t.Fatalf("run: exit code %d\n%s", code, &out)
+	}
+	store, err := identity.Open(context.Background(), "sqlite:users.db", dir, "", identity.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
