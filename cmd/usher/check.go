@@ -59,7 +59,9 @@ type checked struct {
 	Failures []reject         `json:"failures"`
 	// Passwords says what the target makes of the passwords in the sample.
 	Passwords *passwords `json:"passwords,omitempty"`
-	Error     *failure   `json:"error,omitempty"`
+	// Proof says whether the known passwords match the hashes that the target would get.
+	Proof []preflight.Proved `json:"proof,omitempty"`
+	Error *failure           `json:"error,omitempty"`
 }
 
 func (a *app) check(parent context.Context, p *definition.Pipeline, limit int64) error {
@@ -89,6 +91,20 @@ func (a *app) check(parent context.Context, p *definition.Pipeline, limit int64)
 		}
 		c.Sample, c.Warnings = &doc.Summary, doc.Warnings
 		c.Passwords = passwordsOf(census)
+		if c.Error == nil {
+			c.Proof, err = a.prove(ctx, p)
+			if err == nil && ctx.Err() == nil {
+				err = unproved(c.Proof)
+			}
+			if ctx.Err() != nil {
+				return done(ctx.exitCode())
+			}
+			if err != nil {
+				var f failure
+				f, exit = a.failure(err)
+				c.Error = &f
+			}
+		}
 		if doc.Reasons != "" {
 			if c.Failures, err = firstRejects(doc.Reasons, int(limit)); err != nil {
 				return err
@@ -150,6 +166,7 @@ func (a *app) printCheck(c checked, doc journal.Document) error {
 		fmt.Fprintf(a.stdout, "\nsample of %s, nothing was written\n", c.Pipeline)
 		printCounts(a.stdout, doc)
 		c.Passwords.print(a.stdout)
+		printProof(a.stdout, c.Proof)
 		if err := printFailures(a.stdout, doc, int(doc.Summary.Failed)); err != nil {
 			return err
 		}

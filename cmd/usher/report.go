@@ -15,6 +15,7 @@ import (
 
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/journal"
+	"github.com/usher-id/usher/pipeline/preflight"
 )
 
 // result is the JSON form of a run.
@@ -38,17 +39,19 @@ type result struct {
 	Error        *journal.Failure  `json:"error,omitempty"`
 	// Passwords is there in a plan that has just been made.
 	Passwords *passwords `json:"passwords,omitempty"`
+	// Proof is there in a run or plan that has just been made, where the pipeline file knows passwords.
+	Proof []preflight.Proved `json:"proof,omitempty"`
 }
 
 func resultOf(doc journal.Document) result {
 	return result{
 		doc.RunID, doc.Pipeline, doc.Status, doc.Summary, doc.Skips, doc.Warnings, doc.Outcomes, doc.Rejects, doc.Reasons, doc.StartedAt,
-		doc.FinishedAt, doc.PipelineFile, doc.Plan, doc.Attempt, doc.RetryOf, doc.Selection, doc.Failure, nil,
+		doc.FinishedAt, doc.PipelineFile, doc.Plan, doc.Attempt, doc.RetryOf, doc.Selection, doc.Failure, nil, nil,
 	}
 }
 
 // reportRun says what became of a run that has just ended, and gives its exit code.
-func (a *app) reportRun(ctx *interruption, doc journal.Document, seen *passwords, runError error) error {
+func (a *app) reportRun(ctx *interruption, doc journal.Document, seen *passwords, proved []preflight.Proved, runError error) error {
 	var code error
 	switch {
 	case runError != nil:
@@ -61,7 +64,7 @@ func (a *app) reportRun(ctx *interruption, doc journal.Document, seen *passwords
 	}
 	if a.json {
 		out := resultOf(doc)
-		out.Passwords = seen
+		out.Passwords, out.Proof = seen, proved
 		if err := a.printJSON(out); err != nil {
 			return err
 		}
@@ -71,6 +74,9 @@ func (a *app) reportRun(ctx *interruption, doc journal.Document, seen *passwords
 		return err
 	}
 	seen.print(a.output())
+	if doc.Plan {
+		printProof(a.output(), proved)
+	}
 	if runError != nil {
 		f, _ := a.failure(runError)
 		a.printFailure(f)

@@ -46,7 +46,7 @@ id or the beginning of it.`,
 					return err
 				}
 			}
-			return a.execute(cmd, j, p, doc, quiet)
+			return a.execute(cmd, j, p, doc, nil, quiet)
 		},
 	}
 	addQuiet(cmd, &quiet)

@@ -47,7 +47,7 @@ source: mend them there, or mend the pipeline, and retry. The reasons file besid
 			}
 			return a.execute(cmd, j, p, journal.Document{
 				PipelineFile: p.File, PipelineHash: p.Hash, RetryOf: old.RunID, RetryFile: absolute(file), Attempt: old.Attempt + 1,
-			}, quiet)
+			}, nil, quiet)
 		},
 	}
 	addQuiet(cmd, &quiet)

@@ -75,12 +75,16 @@ func (a *app) start(cmd *cobra.Command, file string, flags runFlags, plan bool) 
 	if err != nil {
 		return err
 	}
+	proved, err := a.proveFirst(cmd.Context(), p, flags.quiet)
+	if err != nil {
+		return err
+	}
 	doc := journal.Document{PipelineFile: p.File, PipelineHash: p.Hash, Plan: plan, Selection: flags.selection, Full: flags.full}
-	return a.execute(cmd, j, p, doc, flags.quiet)
+	return a.execute(cmd, j, p, doc, proved, flags.quiet)
 }
 
 // execute has the engine work on a run and reports what became of it.
-func (a *app) execute(cmd *cobra.Command, j *journal.Journal, p *definition.Pipeline, doc journal.Document, quiet bool) error {
+func (a *app) execute(cmd *cobra.Command, j *journal.Journal, p *definition.Pipeline, doc journal.Document, proved []preflight.Proved, quiet bool) error {
 	options := engine.Options{Progress: new(engine.Progress)}
 	if text := doc.Selection.Only; text != "" {
 		program, err := onlyExpression(text)
@@ -105,7 +109,7 @@ func (a *app) execute(cmd *cobra.Command, j *journal.Journal, p *definition.Pipe
 	if doc.Outcomes == "" { // it did not begin
 		return err
 	}
-	return a.reportRun(ctx, doc, passwordsOf(census), err)
+	return a.reportRun(ctx, doc, passwordsOf(census), proved, err)
 }
 
 func enginePipeline(p *definition.Pipeline) engine.Pipeline {

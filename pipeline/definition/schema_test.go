@@ -52,6 +52,8 @@ func instance(t testing.TB, text string) any {
 }
 
 var good = []string{
+	"source: kit\nsink: drop\nprove: { user: ann, password: x }\n",
+	"source: kit\nsink: drop\nprove: [ { where: user.id == 4, password: x, secrets: { pepper: y } }, { file: pairs.csv } ]\n",
 	"source: kit\nsink: drop\n",
 	"source: { kit: }\nsink: { drop: {} }\nmax_failures: 100\n",
 	"source: { kit: { path: a.json, on: '${ON:-true}', room: 64KB, wait: 1m30s, types: { a: text } } }\nsink: { store: { dsn: 'x' } }\nmax_failures: 2%\n",

@@ -99,58 +99,83 @@ func (p *Passwords) Counts() (counts []Count, none int64) {
 	return counts, p.none
 }
 
-// judge says what becomes of one password, in the form that sinks take: {hash, format?, …} or {plain}.
-func (p *Passwords) judge(o *value.Object) Count {
-	var format string
-	values := password.Context{}
+// credential is a password in the form that sinks take: {hash, format?, …} or {plain}.
+type credential struct {
+	plain  string
+	hash   string
+	format string // empty where nothing can tell
+	values password.Context
+	err    error // why format or hash is not known
+}
+
+var errNoText = errors.New("the hash is no text")
+
+func read(o *value.Object) credential {
+	c := credential{values: password.Context{}}
 	for name, v := range o.All() {
 		switch name {
 		case "hash", "expire_after":
 		case "plain":
-			if v != nil {
-				return Count{Format: "plain", Taken: Hashed}
+			if plain, ok := text(v); ok {
+				c.plain = plain
+				return c
 			}
 		case "format", "hasher":
-			format = formatName(v)
+			if v != nil {
+				c.format = formatName(v)
+			}
 		default:
-			values[name] = v
+			if v != nil {
+				c.values[name] = v
+			}
 		}
 	}
 	v, _ := o.Get("hash")
-	hash, ok := text(v)
-	if !ok {
-		return Count{Taken: NotAtAll, Reason: "the hash is no text"}
+	var ok bool
+	if c.hash, ok = text(v); !ok {
+		c.err = errNoText
+		return c
 	}
-	if format == "" || format == "auto" {
-		name, err := password.Recognise(hash)
-		if err != nil {
-			return refused(name, err)
-		}
-		format = name
+	if c.format == "" || c.format == "auto" {
+		c.format, c.err = password.Recognise(c.hash)
 	}
-	h, err := password.Parse(format, hash, values)
+	return c
+}
+
+// judge says what becomes of one password.
+func (p *Passwords) judge(o *value.Object) Count {
+	c := read(o)
+	switch {
+	case c.plain != "":
+		return Count{Format: "plain", Taken: Hashed}
+	case errors.Is(c.err, errNoText):
+		return Count{Taken: NotAtAll, Reason: c.err.Error()}
+	case c.err != nil:
+		return refused(c.format, c.err)
+	}
+	h, err := password.Parse(c.format, c.hash, c.values)
 	if err != nil {
 		var e *password.Error
 		if errors.As(err, &e) && e.Code == password.CodeNoFormat && p.target == "" {
-			return Count{Format: format, Taken: AsIs, Reason: "no hasher of this name is built in: kept unchecked"}
+			return Count{Format: c.format, Taken: AsIs, Reason: "no hasher of this name is built in: kept unchecked"}
 		}
-		return refused(format, err)
+		return refused(c.format, err)
 	}
 	if p.target == "" {
-		c := Count{Format: h.Format, Taken: AsIs}
+		count := Count{Format: h.Format, Taken: AsIs}
 		if h.Params.Algorithm == "" { // Parse went no further than to what is missing, and neither does Verify
-			c.Reason = "verifying needs more: " + password.Verify(context.Background(), h.Format, hash, nil, values).Reason
+			count.Reason = "verifying needs more: " + password.Verify(context.Background(), h.Format, c.hash, nil, c.values).Reason
 		}
-		return c
+		return count
 	}
-	c, err := password.Convert(h, p.target)
+	converted, err := password.Convert(h, p.target)
 	switch {
 	case err != nil:
 		return refused(h.Format, err)
-	case c.Value.Reveal() == hash:
-		return Count{Format: h.Format, Taken: AsIs, Reason: strings.Join(c.Warnings, "; ")}
+	case converted.Value.Reveal() == c.hash:
+		return Count{Format: h.Format, Taken: AsIs, Reason: strings.Join(converted.Warnings, "; ")}
 	}
-	return Count{Format: h.Format, Taken: Converted, Reason: strings.Join(c.Warnings, "; ")}
+	return Count{Format: h.Format, Taken: Converted, Reason: strings.Join(converted.Warnings, "; ")}
 }
 
 // refused is for a hash that cannot be taken. What is wrong with a single string differs from one to the next; only the kind of it is
