@@ -21,6 +21,7 @@ type Change struct {
 	fingerprint [fingerprintSize]byte
 	// unmarked says that the fingerprint does not tell all: only looking at the user does.
 	unmarked bool
+	seen     sighting
 }
 
 // field is one cell that a record speaks of: null, or a value. Objects that may be merged are kept as they came.

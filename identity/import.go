@@ -70,6 +70,12 @@ type Import struct {
 	filter    *filter // of all keys, pending ones as well, once it is worth having
 	misses    int64   // keys that the database was asked for in vain
 
+	ahead   *ahead             // nil where nobody looks ahead
+	touched map[int64]struct{} // users written in this transaction, where somebody looks ahead
+	stale   bool               // what was seen ahead does not hold in this transaction
+	// dataVersion is another after another program wrote into the store.
+	dataVersion int64
+
 	// pending holds what became of keys since the last commit. Keys come in no order; to put each into the index as it
 	// comes would touch a page a key, to put them all in order touches each page once.
 	pending map[string]int64
@@ -97,7 +103,7 @@ const maxPending = 400_000
 // Import begins to import users into a store in mode Write or Plan.
 func (s *Store) Import(rules *Rules, run Run) (*Import, error) {
 	im := &Import{store: s, rules: rules, run: run, ids: newIDMaker(run), now: run.StartedAt.UTC().Format(time.RFC3339Nano),
-		top: s.top, base: s.base, pending: map[string]int64{}, holders: map[string]int64{}, rows: map[int64]*row{},
+		top: s.top, base: s.base, pending: map[string]int64{}, touched: map[int64]struct{}{}, holders: map[string]int64{}, rows: map[int64]*row{},
 		names: [2]knownNames{{table: "roles"}, {table: "groups"}}}
 	last := im.top
 	if im.base != nil {
@@ -108,6 +114,9 @@ func (s *Store) Import(rules *Rules, run Run) (*Import, error) {
 		return nil, s.describe("reading", err)
 	}
 	im.nextSeq = seq + 1
+	if err := im.lookAhead(); err != nil {
+		return nil, s.describe("opening", err)
+	}
 	if run.Resumed && s.mode == Write {
 		err := im.top.receipts(run.ID, func(first int64, outcomes []byte) {
 			im.receipts.blobs = append(im.receipts.blobs, blob{first, outcomes})
@@ -146,10 +155,9 @@ func (im *Import) Write(ctx context.Context, items []Item) ([]Result, error) {
 		return results, nil
 	}
 	if !im.open {
-		if err := im.top.exec("BEGIN IMMEDIATE"); err != nil {
+		if err := im.begin(); err != nil {
 			return nil, im.store.describe("writing", err)
 		}
-		im.open = true
 	}
 	if err := im.top.exec("SAVEPOINT batch"); err != nil {
 		return nil, im.store.describe("writing", err)
@@ -179,8 +187,24 @@ func (im *Import) Write(ctx context.Context, items []Item) ([]Result, error) {
 		if err := im.flushKeys(); err != nil {
 			return nil, im.store.describe("writing", err)
 		}
+		im.stale = true
 	}
 	return results, nil
+}
+
+// begin begins a transaction.
+func (im *Import) begin() error {
+	if err := im.top.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	im.open = true
+	if im.ahead == nil {
+		return nil
+	}
+	version, err := im.top.integer(dataVersion)
+	im.stale = version != im.dataVersion
+	im.dataVersion = version
+	return err
 }
 
 func (im *Import) batch(ctx context.Context, items []Item, results []Result, todo []int) error {
@@ -217,6 +241,11 @@ func (im *Import) batch(ctx context.Context, items []Item, results []Result, tod
 	if err := im.hashPasswords(ctx, inserted, updated); err != nil {
 		return err
 	}
+	if im.ahead != nil {
+		for _, u := range updated {
+			im.touched[u.seq] = struct{}{}
+		}
+	}
 	if err := im.write(inserted, updated); err != nil {
 		return err
 	}
@@ -228,7 +257,7 @@ func (im *Import) batch(ctx context.Context, items []Item, results []Result, tod
 func (im *Import) lookUp(items []Item, todo []int) error {
 	var keys []string
 	for _, i := range todo {
-		if c := items[i].Change; len(c.Violations) == 0 {
+		if c := items[i].Change; len(c.Violations) == 0 && !im.recall(c) {
 			keys = im.want(keys, c.keys[0])
 		}
 	}
@@ -399,6 +428,7 @@ func (im *Import) learnKeys() error {
 		f.add(key)
 	}
 	im.filter = f
+	im.ahead.stop()
 	return nil
 }
 
@@ -780,10 +810,11 @@ func (im *Import) Commit(ctx context.Context) error {
 			return im.store.describe("writing", err)
 		}
 	}
-	if err := im.top.exec("COMMIT"); err != nil {
+	if err := im.ahead.commit(func() error { return im.top.exec("COMMIT") }); err != nil {
 		return im.store.describe("writing", err)
 	}
-	im.open = false
+	im.open, im.stale = false, false
+	clear(im.touched)
 	im.durable = im.written
 	return nil
 }

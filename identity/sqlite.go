@@ -71,13 +71,13 @@ type layer struct {
 	updates map[updateShape]string
 }
 
-func openLayer(path string, flags sqlite.OpenFlags, pragmas ...string) (*layer, error) {
+func openLayer(path string, flags sqlite.OpenFlags) (*layer, error) {
 	conn, err := sqlite.OpenConn(path, flags)
 	if err != nil {
 		return nil, err
 	}
 	conn.SetBusyTimeout(busyTimeout)
-	for _, p := range append(pragmas, "cache_size = -"+strconv.Itoa(cacheKiB), "temp_store = memory", "cell_size_check = on") {
+	for _, p := range []string{"cache_size = -" + strconv.Itoa(cacheKiB), "temp_store = memory", "cell_size_check = on"} {
 		if err := sqlitex.ExecuteTransient(conn, "PRAGMA "+p, nil); err != nil {
 			conn.Close()
 			return nil, err

@@ -25,14 +25,16 @@ const (
 	Read
 )
 
-// Store is an open identity store. It is for one goroutine at a time.
+// Store is an open identity store. It is for one goroutine at a time, but for Import.LookAhead.
 type Store struct {
 	path string
 	mode Mode
 	lock *lock
 	top  *layer // what is written to; nil in mode Read
 	base *layer // what is only read, under top; nil in mode Write, and where there is no store yet
-	temp string // folder of a plan
+	// ahead reads what is committed, for an Import that looks ahead.
+	ahead *layer
+	temp  string // folder of a plan
 
 	hashing Hashing
 }
@@ -292,12 +294,12 @@ func (s *Store) Path() string { return s.path }
 // Close closes the store. What was not committed is gone.
 func (s *Store) Close() error {
 	var err error
-	for _, l := range []*layer{s.top, s.base} {
+	for _, l := range []*layer{s.ahead, s.top, s.base} {
 		if l != nil {
 			err = errors.Join(err, s.describe("closing", l.conn.Close()))
 		}
 	}
-	s.top, s.base = nil, nil
+	s.top, s.base, s.ahead = nil, nil, nil
 	if s.temp != "" {
 		err = errors.Join(err, os.RemoveAll(s.temp))
 		s.temp = ""

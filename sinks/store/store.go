@@ -138,14 +138,18 @@ func (s *sink) Check(ctx context.Context) error {
 	return convert(store.Close())
 }
 
-// Prepare checks and normalises the records of a batch.
+// Prepare checks and normalises the records of a batch, and looks for their users.
 func (s *sink) Prepare(_ context.Context, b *pipeline.Batch) error {
 	reader := s.rules.NewReader(len(b.Records))
+	changes := make([]*identity.Change, 0, len(b.Records))
 	for i := range b.Records {
 		if r := &b.Records[i]; r.Open() {
-			r.Prepared = reader.Read(r.Fields)
+			change := reader.Read(r.Fields)
+			r.Prepared = change
+			changes = append(changes, change)
 		}
 	}
+	s.users.LookAhead(changes)
 	return nil
 }
 
