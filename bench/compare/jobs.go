@@ -23,6 +23,10 @@ type job struct {
 	// usher are the words of usher's command line; limit is the loader's mode.
 	usher []string
 	limit string
+	// source measures the source of the pipeline file that usher names alone.
+	source bool
+	// reads is what kind of users both programs read; empty for a file of NDJSON.
+	reads string
 	// filled starts with a store that has the users already, half reads the file in which half of them are different.
 	filled, half bool
 	// output is the option of what is written in the pipeline file: the environment variable that names it.
@@ -43,6 +47,11 @@ var jobs = []job{
 	{name: "drop", usher: []string{"run", "bench/drop.yaml"}, limit: "decode-map", expect: total},
 	{name: "plan", usher: []string{"plan", "bench/store.yaml"}, limit: "decode-map", output: "users.db", expect: total},
 	{name: "csv", usher: []string{"run", "bench/csv.yaml"}, limit: "csv", output: "users.csv", expect: total},
+	{name: "sql", usher: []string{"bench/sql.yaml"}, limit: "sql", source: true, reads: "table", expect: total},
+	{name: "sql-drop", usher: []string{"run", "bench/sql.yaml"}, limit: "sql", reads: "table", expect: total},
+	{name: "excel", usher: []string{"bench/excel.yaml"}, limit: "excel", source: true, reads: "workbook", expect: total},
+	{name: "excel-shared", usher: []string{"bench/excel.yaml"}, limit: "excel", source: true, reads: "shared workbook", expect: total},
+	{name: "excel-drop", usher: []string{"run", "bench/excel.yaml"}, limit: "excel", reads: "workbook", expect: total},
 }
 
 func total(n int64, s summary) bool { return s.Total == n && s.Failed == 0 }
@@ -100,6 +109,9 @@ func peak(m measurement) float64         { return float64(m.PeakBytes) / (1 << 2
 // measure runs the pairs of a job.
 func (b *bench) measure(ctx context.Context, j job, pairs int) (jobReport, error) {
 	r := jobReport{Job: j.name}
+	if err := b.prepare(ctx, j); err != nil {
+		return r, fmt.Errorf("making the users: %w", err)
+	}
 	for range pairs {
 		for _, side := range []struct {
 			program string
@@ -200,17 +212,20 @@ func (b *bench) fill(ctx context.Context, program, path string) error {
 }
 
 func (b *bench) run(ctx context.Context, j job, program, dir, output string) (measurement, error) {
-	input := b.same
+	in := b.inputs[j.reads]
 	if j.half {
-		input = b.half
+		in = input{b.half, b.half}
 	}
 	var cmd *exec.Cmd
-	if program == b.usher {
+	switch {
+	case program != b.usher:
+		cmd = exec.CommandContext(ctx, program, "-mode", j.limit, "-i", in.limit, "-o", output, "-outcomes", filepath.Join(dir, "outcomes.ndjson"))
+	case j.source:
+		cmd = exec.CommandContext(ctx, b.read, j.usher...)
+	default:
 		cmd = exec.CommandContext(ctx, program, append(slices.Clone(j.usher), "--json", "--quiet", "--state", filepath.Join(dir, "state"))...)
-		cmd.Env = append(os.Environ(), "BENCH_INPUT="+input, "BENCH_OUTPUT="+output)
-	} else {
-		cmd = exec.CommandContext(ctx, program, "-mode", j.limit, "-i", input, "-o", output, "-outcomes", filepath.Join(dir, "outcomes.ndjson"))
 	}
+	cmd.Env = append(os.Environ(), "BENCH_INPUT="+in.usher, "BENCH_OUTPUT="+output)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	start := time.Now()

@@ -22,6 +22,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/usher-id/usher/bench/users"
+	"github.com/usher-id/usher/internal/testserver"
 )
 
 func main() {
@@ -41,11 +42,14 @@ func main() {
 // bench is one call of this program.
 type bench struct {
 	n      int
+	data   string // for what is made and kept
 	dir    string // for what is made and not kept
 	usher  string
 	limit  string
-	same   string // the users
-	half   string // the same users, half of them with another nickname
+	read   string           // reads a source of usher's alone
+	inputs map[string]input // what the jobs read, by its kind
+	half   string           // the same users as NDJSON, half of them with another nickname
+	server *testserver.Server
 	filled map[string]string
 	output []byte // the SHA-256 of what is written to a file
 }
@@ -71,17 +75,12 @@ func compare(ctx context.Context, n, pairs int, only string, asJSON bool) error 
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{n: n, dir: dir, filled: map[string]string{}}
-	for name, path := range map[string]*string{"./cmd/usher": &b.usher, "./bench/limit": &b.limit} {
+	b := &bench{n: n, data: data, dir: dir, inputs: map[string]input{}, filled: map[string]string{}}
+	defer b.close()
+	for name, path := range map[string]*string{"./cmd/usher": &b.usher, "./bench/limit": &b.limit, "./bench/read": &b.read} {
 		if *path, err = build(ctx, dir, name); err != nil {
 			return err
 		}
-	}
-	if b.same, err = generate(data, n, 0); err != nil {
-		return err
-	}
-	if b.half, err = generate(data, n, 0.5); err != nil {
-		return err
 	}
 	report := report{Users: n, Pairs: pairs, CPUs: runtime.NumCPU(), Go: runtime.Version()}
 	load, _ := os.ReadFile("/proc/loadavg")

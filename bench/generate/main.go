@@ -1,4 +1,4 @@
-// Command generate writes made-up users for benchmarks: NDJSON, a JSON array or CSV.
+// Command generate writes made-up users for benchmarks: NDJSON, a JSON array, CSV or Excel.
 package main
 
 import (
@@ -15,7 +15,7 @@ func main() {
 	n := flag.Int("n", 100_000, "how many users")
 	seed := flag.Uint64("seed", 1, "which population")
 	changed := flag.Float64("changed", 0, "the share of users with another nickname, 0 to 1")
-	format := flag.String("format", "ndjson", "ndjson, array or csv")
+	format := flag.String("format", "ndjson", "ndjson, array, csv, xlsx, or xlsx-shared: with shared strings, as Excel writes them")
 	output := flag.String("o", "-", "the file, - for stdout")
 	flag.Parse()
 	if err := generate(*n, users.Maker{Seed: *seed, ChangedShare: *changed}, *format, *output); err != nil {
@@ -59,8 +59,12 @@ func generate(n int, maker users.Maker, format, output string) error {
 			_ = table.Write(cells)
 		}
 		table.Flush()
+	case "xlsx", "xlsx-shared":
+		if err := writeWorkbook(w, n, maker, format == "xlsx-shared"); err != nil {
+			return err
+		}
 	default:
-		return fmt.Errorf("unknown format %q: ndjson, array or csv", format)
+		return fmt.Errorf("unknown format %q: ndjson, array, csv, xlsx or xlsx-shared", format)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -20,8 +20,8 @@ type summary struct {
 }
 
 func main() {
-	mode := flag.String("mode", "store", "store, decode-map or csv")
-	input := flag.String("i", "", "the NDJSON file")
+	mode := flag.String("mode", "store", "store, decode-map, csv, sql or excel")
+	input := flag.String("i", "", "the NDJSON file; the DSN for sql, the workbook for excel")
 	output := flag.String("o", "", "the store or the CSV file")
 	outcomes := flag.String("outcomes", "", "the file for an outcome a record, where users go into a store")
 	schema := flag.String("schema", "identity/migrations", "the folder of the SQL that makes a store")
@@ -37,6 +37,12 @@ func main() {
 }
 
 func run(mode, input, output, outcomes, schema string) (summary, error) {
+	switch mode {
+	case "sql":
+		return readSQL(input)
+	case "excel":
+		return readExcel(input)
+	}
 	in, err := os.Open(input)
 	if err != nil {
 		return summary{}, err
@@ -50,5 +56,5 @@ func run(mode, input, output, outcomes, schema string) (summary, error) {
 	case "csv":
 		return writeCSV(in, output)
 	}
-	return summary{}, fmt.Errorf("unknown mode %q: store, decode-map or csv", mode)
+	return summary{}, fmt.Errorf("unknown mode %q: store, decode-map, csv, sql or excel", mode)
 }

@@ -74,10 +74,19 @@ func Main(m *testing.M) int {
 	defer servers.Unlock()
 	for _, s := range []*Server{mariadb, postgres} {
 		if s != nil {
-			s.close()
+			s.Close()
 		}
 	}
 	return code
+}
+
+// NewMariaDB starts a MariaDB server for a program that is no test. It ends with Close.
+func NewMariaDB() (*Server, error) {
+	k := &mariaDB{}
+	if err := k.programs(); err != nil {
+		return nil, fmt.Errorf("%w: .ci/setup installs it", err)
+	}
+	return start(k)
 }
 
 // MariaDB gives the MariaDB server of this process.
@@ -214,7 +223,8 @@ func (s *Server) Kill() {
 	}
 }
 
-func (s *Server) close() {
+// Close stops the server and takes its data away.
+func (s *Server) Close() {
 	s.Kill()
 	s.admin.Close()
 	os.RemoveAll(s.dir)
