@@ -22,6 +22,8 @@ type row struct {
 	full, credentials bool
 	// wanted says that full will be, queued that the row is to be written.
 	wanted, queued bool
+	// deleted says that the row is not there any more.
+	deleted bool
 }
 
 // mark is the fingerprint of the record that last wrote the user, and what would be said about it again if it came

@@ -22,6 +22,8 @@ type Change struct {
 	// unmarked says that the fingerprint does not tell all: only looking at the user does.
 	unmarked bool
 	seen     sighting
+	// gone says that the user is: nothing but the identifier was read.
+	gone bool
 }
 
 // field is one cell that a record speaks of: null, or a value. Objects that may be merged are kept as they came.

@@ -15,13 +15,17 @@ import (
 // Outcome is what became of a record.
 type Outcome uint8
 
-// The outcomes. Exists and Unchanged wrote nothing.
+// The outcomes. Exists, Unchanged and Gone wrote nothing. Those from Gone on are of users who are gone; receipts hold these
+// numbers.
 const (
 	Inserted Outcome = iota + 1
 	Updated
 	Exists
 	Unchanged
 	Failed
+	Gone // there is no such user, or users who are gone are left as they are
+	Disabled
+	Deleted
 )
 
 // Result is what became of a record, and why.
@@ -88,6 +92,7 @@ type Import struct {
 	rows    map[int64]*row
 	arena   []*row
 	used    int
+	deleted []*row
 	receipt []byte
 }
 
@@ -210,7 +215,7 @@ func (im *Import) begin() error {
 func (im *Import) batch(ctx context.Context, items []Item, results []Result, todo []int) error {
 	clear(im.holders)
 	clear(im.rows)
-	im.used = 0
+	im.used, im.deleted = 0, im.deleted[:0]
 	if err := im.learnKeys(); err != nil {
 		return err
 	}
@@ -226,7 +231,7 @@ func (im *Import) batch(ctx context.Context, items []Item, results []Result, tod
 		if u == nil {
 			continue
 		}
-		if im.rules.Raw && items[i].Source != nil {
+		if im.rules.Raw && items[i].Source != nil && !items[i].Change.gone {
 			u.raw = string(value.AppendRedacted(nil, items[i].Source, im.run.Secret))
 		}
 		switch {
@@ -238,6 +243,9 @@ func (im *Import) batch(ctx context.Context, items []Item, results []Result, tod
 		}
 		u.queued = true
 	}
+	if len(im.deleted) > 0 {
+		inserted, updated = present(inserted), present(updated)
+	}
 	if err := im.hashPasswords(ctx, inserted, updated); err != nil {
 		return err
 	}
@@ -247,6 +255,9 @@ func (im *Import) batch(ctx context.Context, items []Item, results []Result, tod
 		}
 	}
 	if err := im.write(inserted, updated); err != nil {
+		return err
+	}
+	if err := im.writeDeleted(); err != nil {
 		return err
 	}
 	return im.writeReceipt(items, results, todo)
@@ -279,7 +290,7 @@ func (im *Import) lookUp(items []Item, todo []int) error {
 	var full, secret []int64
 	for _, i := range todo {
 		c := items[i].Change
-		if len(c.Violations) > 0 || !im.rules.Upsert {
+		if len(c.Violations) > 0 || !im.rules.Upsert && !c.gone {
 			continue
 		}
 		u := im.rows[im.holder(c.keys[0])]
@@ -528,6 +539,10 @@ func (im *Import) decide(item *Item, result *Result) (u *row, isNew bool, err er
 	if len(c.Violations) > 0 {
 		result.Outcome, result.Errors = Failed, c.Violations
 		return nil, false, nil
+	}
+	if c.gone {
+		u, err = im.decideGone(c, result)
+		return u, false, err
 	}
 	seq := im.holder(c.keys[0])
 	isNew = seq == 0

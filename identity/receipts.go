@@ -53,7 +53,7 @@ func decodeReceipt(first int64, b []byte) ([]receiptEntry, error) {
 	for len(d.b) > 0 && !d.bad {
 		e := receiptEntry{index: last + int64(d.number(1<<40))}
 		e.Outcome = Outcome(d.byte())
-		if e.Outcome < Inserted || e.Outcome > Failed || len(list) > 0 && e.index == last {
+		if e.Outcome < Inserted || e.Outcome > Deleted || len(list) > 0 && e.index == last {
 			return nil, errReceipt
 		}
 		e.UserID = d.text()

@@ -72,6 +72,8 @@ type Options struct {
 	Hasher string
 	// OnUpdate overrides the update behaviour of attributes, by the names of Updates.
 	OnUpdate map[string]Behaviour
+	// OnDelete says what becomes of users who are gone; empty means Leave.
+	OnDelete Removal
 }
 
 // Rules are Options that were checked. They are safe for concurrent use.
@@ -96,6 +98,9 @@ func NewRules(o Options) (*Rules, error) {
 	}
 	if o.Hasher != "" && !slices.Contains(password.Hashers(), o.Hasher) {
 		return nil, &OptionError{"hasher", fmt.Sprintf("%q hashes no new passwords%s", o.Hasher, didYouMean(o.Hasher, password.Hashers()))}
+	}
+	if err := o.checkRemoval(); err != nil {
+		return nil, err
 	}
 	r := &Rules{Options: o, identifier: topLevel[o.Identifier]}
 	for a := range numAttrs {

@@ -458,6 +458,20 @@ func (l *layer) putRaw(u *row) error {
 	return step(s)
 }
 
+// deleteUsers removes users and what belongs to them, but for their keys.
+func (l *layer) deleteUsers(seqs []int64) error {
+	for _, query := range [...]string{
+		"DELETE FROM users WHERE seq IN (SELECT value FROM json_each(?))",
+		"DELETE FROM credentials WHERE user_seq IN (SELECT value FROM json_each(?))",
+		"DELETE FROM raw_records WHERE user_seq IN (SELECT value FROM json_each(?))",
+	} {
+		if err := l.rows(query, intArray(seqs), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // keyChange gives a key to a user, or frees it where seq is 0.
 type keyChange struct {
 	key string

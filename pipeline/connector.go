@@ -169,6 +169,13 @@ type Preparer interface {
 	Prepare(ctx context.Context, b *Batch) error
 }
 
+// Remover is a Sink that can disable or delete the users of records that are Gone. To a sink that is none, or whose
+// policy is to leave them, such records are not given: they are skipped for the reason Gone.
+type Remover interface {
+	// Removes reports whether the policy is to do anything.
+	Removes() bool
+}
+
 // SecretReader is a Transform that knows which fields of its input hold secrets, because it puts them into a secret
 // place: the leaf names, such as pwd_hash for user.login.pwd_hash.
 type SecretReader interface {

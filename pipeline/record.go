@@ -40,6 +40,9 @@ type Record struct {
 	Fields *value.Object
 	// Raw is the text of a record that the source could not read as values, so that it can be given back as it was.
 	Raw []byte
+	// Gone says that the source no longer has the user: the record only names who it is. A sink that is a Remover acts on
+	// it by its policy; it is skipped on its way to any other.
+	Gone bool
 	// Prepared is what a Preparer made of the record for its own Write.
 	Prepared any
 	// Outcome is undecided until somebody decides it.
@@ -84,16 +87,21 @@ const (
 	Exists    = "exists"    // the identifier is known and the sink does not update
 	Unchanged = "unchanged" // an update would change nothing
 	Filtered  = "filtered"  // a transform or a selection left it out
+	Gone      = "gone"      // the user is gone from the source, and there is nothing to do about it in the sink
 )
+
+// DeletedUser stands in Outcome.Changed for the user as a whole.
+const DeletedUser = "deleted"
 
 // Outcome is what became of one record, and why.
 type Outcome struct {
 	Decision Decision
-	// Reason is set for Skipped: Exists, Unchanged or Filtered.
+	// Reason is set for Skipped: Exists, Unchanged, Filtered or Gone. With Updated it is Gone where the user was disabled or
+	// deleted because the source no longer has it.
 	Reason string
 	// UserID is the sink's id of the user, where it has one.
 	UserID string
-	// Changed names the attributes that an update changed.
+	// Changed names the attributes that an update changed; it is DeletedUser alone where the user was deleted.
 	Changed  []string
 	Warnings []Problem
 	Errors   []Problem

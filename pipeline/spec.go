@@ -203,6 +203,15 @@ type Registry struct {
 	Presets map[string]map[string]PresetType
 }
 
+// CommonOptions are options that every source has: what they ask for is done for it.
+func CommonOptions() []Option {
+	return []Option{{Name: OptionDeleted, Type: Expression, Example: "user.deleted_at != nil",
+		Doc: "An expression over a record as the source has it. Where it is true, the user is gone: the record only names who it is, and the sink's policy (`on_delete`) says what becomes of the user."}}
+}
+
+// OptionDeleted names the common option that tells whose users are gone.
+const OptionDeleted = "deleted"
+
 // NewRegistry gives a Registry of the given types: SourceType, TransformType, SinkType or PresetType each. Two of the
 // same kind and name panic.
 func NewRegistry(types ...any) *Registry {
@@ -210,6 +219,7 @@ func NewRegistry(types ...any) *Registry {
 	for _, t := range types {
 		switch t := t.(type) {
 		case SourceType:
+			t.Options = append(slices.Clip(t.Options), CommonOptions()...)
 			add(r.Sources, t.Name, t)
 		case TransformType:
 			add(r.Transforms, t.Name, t)

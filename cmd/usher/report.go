@@ -25,6 +25,7 @@ type result struct {
 	Status       string            `json:"status"`
 	Summary      journal.Summary   `json:"summary"`
 	Skips        journal.Skips     `json:"skipped_reasons"`
+	Gone         journal.Removals  `json:"gone"`
 	Warnings     int64             `json:"warnings"`
 	Outcomes     string            `json:"outcomes"`
 	Rejects      string            `json:"rejects"`
@@ -45,7 +46,7 @@ type result struct {
 
 func resultOf(doc journal.Document) result {
 	return result{
-		doc.RunID, doc.Pipeline, doc.Status, doc.Summary, doc.Skips, doc.Warnings, doc.Outcomes, doc.Rejects, doc.Reasons, doc.StartedAt,
+		doc.RunID, doc.Pipeline, doc.Status, doc.Summary, doc.Skips, doc.Gone, doc.Warnings, doc.Outcomes, doc.Rejects, doc.Reasons, doc.StartedAt,
 		doc.FinishedAt, doc.PipelineFile, doc.Plan, doc.Attempt, doc.RetryOf, doc.Selection, doc.Failure, nil, nil,
 	}
 }
@@ -127,12 +128,19 @@ func printCounts(w io.Writer, doc journal.Document) {
 	}
 	row("read", s.Total, "")
 	row("inserted", s.Inserted, "")
-	row("updated", s.Updated, "")
+	removed := []string{}
+	if doc.Gone.Disabled > 0 {
+		removed = append(removed, fmt.Sprintf("gone and disabled: %d", doc.Gone.Disabled))
+	}
+	if doc.Gone.Deleted > 0 {
+		removed = append(removed, fmt.Sprintf("gone and deleted: %d", doc.Gone.Deleted))
+	}
+	row("updated", s.Updated, strings.Join(removed, ", "))
 	reasons := []string{}
 	for _, skip := range []struct {
 		n      int64
 		reason string
-	}{{doc.Skips.Unchanged, pipeline.Unchanged}, {doc.Skips.Exists, pipeline.Exists}, {doc.Skips.Filtered, pipeline.Filtered}} {
+	}{{doc.Skips.Unchanged, pipeline.Unchanged}, {doc.Skips.Exists, pipeline.Exists}, {doc.Skips.Filtered, pipeline.Filtered}, {doc.Skips.Gone, pipeline.Gone}} {
 		if skip.n > 0 {
 			reasons = append(reasons, fmt.Sprintf("%s: %d", skip.reason, skip.n))
 		}

@@ -112,6 +112,13 @@ func (a *app) readRejects(p *definition.Pipeline, file string) error {
 		return nil
 	}
 	source, err := definition.NewSource(a.registry, a.env(), "json", map[string]string{"path": absolute(file), "format": "ndjson"})
-	p.Source = source
-	return err
+	if err != nil {
+		return err
+	}
+	gone, syntax := definition.CompileExpression("user['" + journal.GoneMember + "']")
+	if syntax != nil {
+		return syntax
+	}
+	p.Source, p.Deleted = source, append(p.Deleted, gone)
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/usher-id/usher/expression"
 	"github.com/usher-id/usher/pipeline"
 )
 
@@ -31,6 +32,8 @@ type Pipeline struct {
 	Source     pipeline.Source
 	Transforms []pipeline.Transform
 	Sink       pipeline.Sink
+	// Deleted are expressions over a record of the source, any of which tells that its user is gone.
+	Deleted []*expression.Program
 	// SourceName and SinkName are the connectors' names.
 	SourceName, SinkName string
 
@@ -122,7 +125,7 @@ func (l *loader) load(text []byte) *Pipeline {
 		seen[e.name] = true
 		switch e.name {
 		case "source":
-			p.Source, p.SourceName, preset = l.source(e)
+			p.Source, p.SourceName, preset = l.source(p, e)
 		case "sink":
 			p.Sink, p.SinkName = connect(l, e, "sink", l.registry.Sinks, sinkOf)
 		case "transforms":
@@ -239,6 +242,16 @@ func connect[K, C any](l *loader, e entry, kind string, types map[string]K, part
 		l.refused(err, key, places, spec.Rest)
 	}
 	return c, key.Value
+}
+
+// sourceOf keeps what the common options say.
+func (p *Pipeline) sourceOf(t pipeline.SourceType) (pipeline.Spec, func(pipeline.Env, *pipeline.Config) (pipeline.Source, error)) {
+	return t.Spec, func(env pipeline.Env, c *pipeline.Config) (pipeline.Source, error) {
+		if c.Has(pipeline.OptionDeleted) {
+			p.Deleted = append(p.Deleted, c.Expression(pipeline.OptionDeleted))
+		}
+		return t.New(env, c)
+	}
 }
 
 func sourceOf(t pipeline.SourceType) (pipeline.Spec, func(pipeline.Env, *pipeline.Config) (pipeline.Source, error)) {

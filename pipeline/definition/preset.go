@@ -14,7 +14,7 @@ import (
 const presetKey = "preset"
 
 // source builds the source that the value of an entry names, and the transforms of its preset where it has one.
-func (l *loader) source(e entry) (pipeline.Source, string, []pipeline.Transform) {
+func (l *loader) source(p *Pipeline, e entry) (pipeline.Source, string, []pipeline.Transform) {
 	var transforms []pipeline.Transform
 	if name, given := l.preset(e); given != nil {
 		before := len(l.found)
@@ -26,7 +26,7 @@ func (l *loader) source(e entry) (pipeline.Source, string, []pipeline.Transform)
 		options := l.registry.Presets[name.Value][presetName].SourceOptions
 		e.value = withOptions(l, name, e.value.Content[1], given, options)
 	}
-	source, name := connect(l, e, "source", l.registry.Sources, sourceOf)
+	source, name := connect(l, e, "source", l.registry.Sources, p.sourceOf)
 	return source, name, transforms
 }
 

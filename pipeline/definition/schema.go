@@ -266,7 +266,7 @@ func testsSchema() *value.Object {
 				"expect", record("Fields that the record must have after the transforms; null where the field must be null."),
 				"exact", object("description", "Whether the record must have no other fields than those expected.", "type", "boolean", "default", false),
 				"outcome", object("description", "What must become of the record in the transforms.", "enum", []any{Mapped, testedSkipped, testedFailed}, "default", Mapped),
-				"reason", object("description", "Why a skipped record must be skipped.", "enum", []any{pipeline.Filtered, pipeline.Exists, pipeline.Unchanged}),
+				"reason", object("description", "Why a skipped record must be skipped.", "enum", []any{pipeline.Filtered, pipeline.Exists, pipeline.Unchanged, pipeline.Gone}),
 				"errors", object("description", "Codes of errors that a failed record must have.", "anyOf", []any{
 					object("type", "array", "items", object("type", "string")), object("type", "string"),
 				}),

@@ -103,7 +103,7 @@ func (l *loader) test(i int, n *yaml.Node) Test {
 		case "outcome":
 			t.Outcome = text(e, Mapped, testedSkipped, testedFailed)
 		case "reason":
-			t.Reason = text(e, pipeline.Filtered, pipeline.Exists, pipeline.Unchanged)
+			t.Reason = text(e, pipeline.Filtered, pipeline.Exists, pipeline.Unchanged, pipeline.Gone)
 		case "errors":
 			if v, ok := o.option(e.key, e.value, pipeline.Option{Name: e.name, List: true}, ""); ok {
 				t.Errors = v.([]string)

@@ -29,6 +29,8 @@ type Pipeline struct {
 	Source     pipeline.Source
 	Transforms []pipeline.Transform
 	Sink       pipeline.Sink
+	// Deleted are expressions over a record of the source: where one is true, the user is gone.
+	Deleted []*expression.Program
 	// MaxFailures stops the run; nil never does.
 	MaxFailures *Threshold
 	// BatchSize is how many records travel together, 0 for DefaultBatchSize.
@@ -164,6 +166,9 @@ func Run(ctx context.Context, j *journal.Journal, doc journal.Document, p Pipeli
 	}
 	defer r.journal.Close()
 	r.secret = pipeline.SecretFunc(names...)
+	if remover, ok := p.Sink.(pipeline.Remover); ok {
+		r.removes = remover.Removes()
+	}
 
 	status, err := r.run(ctx)
 	if endErr := r.journal.End(status, err); endErr != nil {
@@ -200,6 +205,7 @@ type runner struct {
 	journal *journal.Run
 	resumed bool
 	secret  func(string, any) bool
+	removes bool  // the sink acts on records that are gone
 	from    int64 // index of the first record to be written
 	// replay says that records before from are read again, for the sake of ordered transforms or for want of a source
 	// that can go on from a position.
@@ -459,6 +465,9 @@ func (r *runner) dispatch(ctx context.Context, records []pipeline.Record, after 
 
 // transform does what can be done to several batches at once.
 func (r *runner) transform(ctx context.Context, j *job) error {
+	if len(r.Deleted) > 0 {
+		r.markGone(j.Records)
+	}
 	if r.Only != nil {
 		r.selectOnly(j.Records)
 	}
@@ -507,10 +516,34 @@ func apply(ctx context.Context, t pipeline.Transform, b *pipeline.Batch) error {
 }
 
 func (r *runner) prepare(ctx context.Context, j *job) error {
+	if !r.removes {
+		for i := range j.Records {
+			if record := &j.Records[i]; record.Gone && record.Open() {
+				record.Skip(pipeline.Gone)
+			}
+		}
+	}
 	if p, ok := r.Sink.(pipeline.Preparer); ok {
 		return guard("sink", func() error { return p.Prepare(ctx, &j.Batch) })
 	}
 	return nil
+}
+
+// markGone marks the records whose users the source says are gone.
+func (r *runner) markGone(records []pipeline.Record) {
+	for i := range records {
+		record := &records[i]
+		for _, program := range r.Deleted {
+			if record.Gone || !record.Open() {
+				break
+			}
+			v, err := program.Eval(record.Source)
+			if err != nil {
+				record.Fail(pipeline.Problem{Code: "run.deleted", Message: "whether the user is gone cannot be told: " + err.Error()})
+			}
+			record.Gone = err == nil && expression.Truthy(v)
+		}
+	}
 }
 
 func (r *runner) selectOnly(records []pipeline.Record) {

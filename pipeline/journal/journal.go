@@ -71,6 +71,7 @@ type Skips struct {
 	Exists    int64 `json:"exists"`
 	Unchanged int64 `json:"unchanged"`
 	Filtered  int64 `json:"filtered"`
+	Gone      int64 `json:"gone,omitempty"`
 }
 
 func (s *Skips) count(reason string) {
@@ -81,6 +82,24 @@ func (s *Skips) count(reason string) {
 		s.Unchanged++
 	case pipeline.Filtered:
 		s.Filtered++
+	case pipeline.Gone:
+		s.Gone++
+	}
+}
+
+// Removals counts, among the updated records, those whose users were disabled or deleted because they are gone.
+type Removals struct {
+	Disabled int64 `json:"disabled"`
+	Deleted  int64 `json:"deleted"`
+}
+
+func (m *Removals) count(o *pipeline.Outcome) {
+	switch {
+	case o.Reason != pipeline.Gone:
+	case len(o.Changed) == 1 && o.Changed[0] == pipeline.DeletedUser:
+		m.Deleted++
+	default:
+		m.Disabled++
 	}
 }
 
@@ -129,9 +148,10 @@ type Document struct {
 	RetryFile string `json:"retry_file,omitempty"`
 	Status    string `json:"status"`
 	// Summary is that of the checkpoint while the run goes on, of the whole run at its end.
-	Summary  Summary `json:"summary"`
-	Skips    Skips   `json:"skipped_reasons"`
-	Warnings int64   `json:"warnings"`
+	Summary  Summary  `json:"summary"`
+	Skips    Skips    `json:"skipped_reasons"`
+	Gone     Removals `json:"gone"`
+	Warnings int64    `json:"warnings"`
 	// Outcomes, Rejects and Reasons are absolute paths; Rejects and Reasons are empty where nothing failed.
 	Outcomes   string     `json:"outcomes"`
 	Rejects    string     `json:"rejects"`

@@ -31,6 +31,7 @@ type Run struct {
 type durable struct {
 	summary  Summary
 	skips    Skips
+	gone     Removals
 	warnings int64
 }
 
@@ -67,7 +68,7 @@ func (j *Journal) Start(doc Document, rejecter pipeline.Rejecter, secret func(st
 func (j *Journal) Resume(doc Document, rejecter pipeline.Rejecter, secret func(string, any) bool) (*Run, error) {
 	doc.Status, doc.FinishedAt, doc.Failure = Running, nil, nil
 	doc.Resumed++
-	r := &Run{doc: doc, dir: j.runDir(doc.RunID), rejecter: rejecter, secret: secret, durable: durable{doc.Summary, doc.Skips, doc.Warnings}}
+	r := &Run{doc: doc, dir: j.runDir(doc.RunID), rejecter: rejecter, secret: secret, durable: durable{doc.Summary, doc.Skips, doc.Gone, doc.Warnings}}
 	if err := r.open(); err != nil {
 		return nil, err
 	}
@@ -128,7 +129,12 @@ func (r *Run) Append(records []pipeline.Record) error {
 			}
 		}
 		r.doc.Summary.count(record.Outcome.Decision)
-		r.doc.Skips.count(record.Outcome.Reason)
+		switch record.Outcome.Decision {
+		case pipeline.Skipped:
+			r.doc.Skips.count(record.Outcome.Reason)
+		case pipeline.Updated:
+			r.doc.Gone.count(&record.Outcome)
+		}
 	}
 	return nil
 }
@@ -160,11 +166,20 @@ func (r *Run) reject(record *pipeline.Record) error {
 	return r.reasons.append(r.line)
 }
 
+// GoneMember is what a reject in NDJSON has beside the values of its source if its user is gone.
+const GoneMember = "$gone"
+
 // AppendRejectNDJSON appends a reject as a line of JSON, for sources that have no shape of their own.
 func AppendRejectNDJSON(dst []byte, record *pipeline.Record) []byte {
-	if record.Source == nil {
+	switch {
+	case record.Source == nil:
 		dst = append(dst, record.Raw...)
-	} else {
+	case record.Gone:
+		// Fed back without it, it would be taken for somebody who is there.
+		marked := record.Source.Clone()
+		marked.Set(GoneMember, true)
+		dst = value.AppendJSON(dst, marked)
+	default:
 		dst = value.AppendJSON(dst, record.Source)
 	}
 	return append(dst, '\n')
@@ -180,13 +195,13 @@ func (r *Run) Checkpoint(next int64, source, sink []byte) error {
 		c.RejectsSize, c.ReasonsSize = r.rejects.size, r.reasons.size
 	}
 	r.doc.Checkpoint = c
-	r.durable = durable{r.doc.Summary, r.doc.Skips, r.doc.Warnings}
+	r.durable = durable{r.doc.Summary, r.doc.Skips, r.doc.Gone, r.doc.Warnings}
 	return r.save()
 }
 
 // rollBack forgets what was appended after the last checkpoint: the sink may not hold it.
 func (r *Run) rollBack() error {
-	r.doc.Summary, r.doc.Skips, r.doc.Warnings = r.durable.summary, r.durable.skips, r.durable.warnings
+	r.doc.Summary, r.doc.Skips, r.doc.Gone, r.doc.Warnings = r.durable.summary, r.durable.skips, r.durable.gone, r.durable.warnings
 	c := r.doc.Checkpoint
 	if err := r.outcomes.cut(c.OutcomesSize); err != nil || r.rejects == nil {
 		return err

@@ -64,7 +64,7 @@ func (p *Passwords) Apply(_ context.Context, b *pipeline.Batch) error {
 	none := int64(0)
 	for i := range b.Records {
 		r := &b.Records[i]
-		if !r.Open() {
+		if !r.Open() || r.Gone {
 			continue
 		}
 		v, _ := r.Fields.Get("password")

@@ -17,6 +17,7 @@ import (
 // model is the store as one would write it down on paper: users as maps, everything looked at one by one.
 type model struct {
 	users []map[string]string
+	next  int // numbers the users
 }
 
 type modelOptions struct {
@@ -24,6 +25,7 @@ type modelOptions struct {
 	upsert                     bool
 	password, custom, identity string // on_update
 	createRoles                bool
+	onDelete                   string
 	roles                      map[string]bool
 }
 
@@ -82,6 +84,25 @@ func linkedOf(v string) []string {
 
 func unquote(v string) string {
 	return strings.ToLower(strings.TrimSpace(strings.Trim(strings.TrimSpace(v), `"`)))
+}
+
+// goneStep is what becomes of a record whose user is gone.
+func (m *model) goneStep(r map[string]string, o modelOptions) string {
+	if v := r[o.identifier]; v == absent || v == "null" {
+		return failed([]string{"store.missing_identifier@" + o.identifier})
+	}
+	u := m.find(o.identifier, unquote(r[o.identifier]))
+	switch {
+	case u == nil || o.onDelete == "ignore":
+		return "skipped gone"
+	case o.onDelete == "delete":
+		m.users = slices.DeleteFunc(m.users, func(other map[string]string) bool { return other["n"] == u["n"] })
+		return "updated gone deleted"
+	case u["disabled"] == "true":
+		return "skipped unchanged"
+	}
+	u["disabled"] = "true"
+	return "updated gone disabled"
 }
 
 func (m *model) step(r map[string]string, o modelOptions) string {
@@ -224,7 +245,8 @@ func (m *model) step(r map[string]string, o modelOptions) string {
 		o.roles[name] = true
 	}
 	if old == nil {
-		next["n"] = fmt.Sprint(len(m.users) + 1)
+		m.next++
+		next["n"] = fmt.Sprint(m.next)
 		m.users = append(m.users, next)
 		return "inserted" + warning
 	}
@@ -298,9 +320,10 @@ func TestStoreDoesWhatTheModelSays(t *testing.T) {
 				password:   rapid.SampledFrom([]string{"ignore", "set"}).Draw(rt, "password"),
 				custom:     rapid.SampledFrom([]string{"merge", "replace"}).Draw(rt, "custom"),
 				identity:   rapid.SampledFrom([]string{"add", "replace", "ignore"}).Draw(rt, "identities"),
+				onDelete:   rapid.SampledFrom([]string{"ignore", "disable", "delete"}).Draw(rt, "on_delete"),
 				roles:      roles, createRoles: rapid.Bool().Draw(rt, "create_roles"),
 			}
-			given := map[string]any{"upsert": o.upsert, "identifier": o.identifier, "create_roles": o.createRoles,
+			given := map[string]any{"upsert": o.upsert, "on_delete": o.onDelete, "identifier": o.identifier, "create_roles": o.createRoles,
 				"on_update": pipeline.NewConfig(map[string]any{"password": o.password, "custom_attributes": o.custom, "identities": o.identity})}
 			var batches [][]string
 			var expected []string
@@ -315,7 +338,13 @@ func TestStoreDoesWhatTheModelSays(t *testing.T) {
 							members = append(members, fmt.Sprintf("%q:%s", a, v))
 						}
 					}
-					batch = append(batch, "{"+strings.Join(members, ",")+"}")
+					text := "{" + strings.Join(members, ",") + "}"
+					if rapid.IntRange(0, 3).Draw(rt, "gone") == 0 {
+						batch = append(batch, gone+text)
+						expected = append(expected, m.goneStep(r, o))
+						continue
+					}
+					batch = append(batch, text)
 					expected = append(expected, m.step(r, o))
 				}
 				batches = append(batches, batch)

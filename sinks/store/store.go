@@ -35,6 +35,9 @@ var Type = pipeline.SinkType{
 			{Name: "hasher", Type: pipeline.String, Enum: password.Hashers(), Default: password.DefaultHasher, Example: "bcrypt",
 				Doc: "What hashes the passwords that come in plain text (`password: { plain: … }`), with its default costs, when a user is written: as many at " +
 					"a time as there are processors. Hashes are kept as they come."},
+			{Name: "on_delete", Type: pipeline.String, Enum: identity.Removals(), Default: string(identity.Leave), Example: "disable",
+				Doc: "What becomes of the user of a record that the source says is gone (`deleted`), whether or not there is `upsert`. `ignore`: nothing, the record is skipped. " +
+					"`disable`: `disabled` is set. `delete`: the user is removed with all that belongs to it."},
 			{Name: "on_update", Type: pipeline.Object, Fields: updateFields(), Example: "{ password: set, user_metadata: replace }",
 				Doc: "What an update does to an attribute that the record has. `set`: takes the value, null removes it. `keep`: takes the value, null leaves what is there. " +
 					"`ignore`: leaves what is there. `merge`: takes each member, a null member is removed. `replace`: takes the whole. `add`: takes the elements that are new."},
@@ -81,7 +84,7 @@ func newSink(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
 	o := identity.Options{
 		Identifier: c.String("identifier"), Upsert: c.Bool("upsert"), Raw: c.Bool("raw"),
 		RefuseRoles: !c.Bool("create_roles"), RefuseGroups: !c.Bool("create_groups"), Hasher: c.String("hasher"),
-		OnUpdate: map[string]identity.Behaviour{},
+		OnUpdate: map[string]identity.Behaviour{}, OnDelete: identity.Removal(c.String("on_delete")),
 	}
 	if onUpdate := c.Object("on_update"); onUpdate != nil {
 		for _, u := range identity.Updates() {
@@ -144,7 +147,7 @@ func (s *sink) Prepare(_ context.Context, b *pipeline.Batch) error {
 	changes := make([]*identity.Change, 0, len(b.Records))
 	for i := range b.Records {
 		if r := &b.Records[i]; r.Open() {
-			change := reader.Read(r.Fields)
+			change := read(reader, r)
 			r.Prepared = change
 			changes = append(changes, change)
 		}
@@ -152,6 +155,16 @@ func (s *sink) Prepare(_ context.Context, b *pipeline.Batch) error {
 	s.users.LookAhead(changes)
 	return nil
 }
+
+func read(reader *identity.Reader, r *pipeline.Record) *identity.Change {
+	if r.Gone {
+		return reader.ReadGone(r.Fields)
+	}
+	return reader.Read(r.Fields)
+}
+
+// Removes implements pipeline.Remover.
+func (s *sink) Removes() bool { return s.rules.OnDelete != identity.Leave }
 
 func (s *sink) Write(ctx context.Context, b *pipeline.Batch) error {
 	s.items, s.at = s.items[:0], s.at[:0]
@@ -166,7 +179,7 @@ func (s *sink) Write(ctx context.Context, b *pipeline.Batch) error {
 			if reader == nil {
 				reader = s.rules.NewReader(len(b.Records) - i)
 			}
-			change = reader.Read(r.Fields)
+			change = read(reader, r)
 		}
 		s.items = append(s.items, identity.Item{Index: r.Index, Change: change, Source: r.Source})
 		s.at = append(s.at, i)
@@ -196,6 +209,12 @@ func decide(r *pipeline.Record, result *identity.Result) {
 		r.Skip(pipeline.Exists)
 	case identity.Unchanged:
 		r.Skip(pipeline.Unchanged)
+	case identity.Gone:
+		r.Skip(pipeline.Gone)
+	case identity.Disabled:
+		r.Outcome.Decision, r.Outcome.Reason, r.Outcome.Changed = pipeline.Updated, pipeline.Gone, result.Changed
+	case identity.Deleted:
+		r.Outcome.Decision, r.Outcome.Reason, r.Outcome.Changed = pipeline.Updated, pipeline.Gone, []string{pipeline.DeletedUser}
 	case identity.Failed:
 		for _, v := range result.Errors {
 			r.Fail(pipeline.Problem(v))

@@ -63,10 +63,14 @@ func record(t testing.TB, index int64, text string) pipeline.Record {
 	return r
 }
 
+// gone begins the text of a record whose user is gone.
+const gone = "gone "
+
 func parseRecord(index int64, text string) (pipeline.Record, error) {
+	text, gone := strings.CutPrefix(text, gone)
 	v, err := value.ParseJSON([]byte(text))
 	o, _ := v.(*value.Object)
-	return pipeline.Record{Index: index, Ref: pipeline.Ref{Origin: "t", Line: index + 1}, Source: o, Fields: o}, err
+	return pipeline.Record{Index: index, Ref: pipeline.Ref{Origin: "t", Line: index + 1}, Source: o, Fields: o, Gone: gone}, err
 }
 
 // do runs one run over the batches and gives the outcomes, shortened, in order.

@@ -85,6 +85,9 @@ func appendRecord(dst []byte, r *pipeline.Record) ([]byte, error) {
 	dst = binary.AppendVarint(dst, r.Ref.Line)
 	dst = appendText(dst, r.Ref.Key)
 	dst = appendText(dst, string(r.Raw))
+	if dst = append(dst, tagFalse); r.Gone {
+		dst[len(dst)-1] = tagTrue
+	}
 	var outcome []byte
 	if !r.Open() || len(r.Outcome.Warnings) > 0 {
 		var err error
@@ -202,6 +205,7 @@ func decodeRecord(s string) (r pipeline.Record, err error) {
 		if raw := d.text(); raw != "" {
 			r.Raw = []byte(raw)
 		}
+		r.Gone = d.value() == true
 		outcome = d.text()
 		r.Source, _ = d.value().(*value.Object)
 	})

@@ -1,0 +1,105 @@
+package identity
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/usher-id/usher/value"
+)
+
+// Removal says what becomes of a user who is gone from where users come from.
+type Removal string
+
+// What can become of a user who is gone.
+const (
+	Leave   Removal = "ignore"  // nothing
+	Disable Removal = "disable" // disabled is set
+	Delete  Removal = "delete"  // the user and all that belongs to the user is removed
+)
+
+// Removals lists what Options.OnDelete takes.
+func Removals() []string { return []string{string(Leave), string(Disable), string(Delete)} }
+
+func (o *Options) checkRemoval() error {
+	if o.OnDelete == "" {
+		o.OnDelete = Leave
+	}
+	if !slices.Contains(Removals(), string(o.OnDelete)) {
+		return &OptionError{"on_delete", fmt.Sprintf("%q is not one of %v%s", o.OnDelete, Removals(), didYouMean(string(o.OnDelete), Removals()))}
+	}
+	return nil
+}
+
+// ReadGone reads of a record no more than who it is about: a user who is gone.
+func (r *Reader) ReadGone(record *value.Object) *Change {
+	only := value.NewObject(1)
+	name := attributes[r.rules.identifier].name
+	if v, ok := record.Get(name); ok {
+		only.Append(name, v)
+	}
+	c := r.Read(only)
+	c.gone, c.unmarked = true, true
+	return c
+}
+
+// decideGone works out what becomes of a user who is gone. It gives the row that changes or goes, if there is one.
+func (im *Import) decideGone(c *Change, result *Result) (*row, error) {
+	seq := im.holder(c.keys[0])
+	if seq == 0 {
+		result.Outcome = Gone
+		return nil, nil
+	}
+	u := im.rows[seq]
+	if !u.full {
+		if err := im.loadLate(u, c); err != nil {
+			return nil, err
+		}
+	}
+	result.Outcome, result.UserID = im.remove(u), u.id
+	switch result.Outcome {
+	case Disabled:
+		result.Changed = []string{attributes[aDisabled].name}
+		return u, nil
+	case Deleted:
+		im.deleted = append(im.deleted, u)
+	}
+	return nil, nil
+}
+
+// remove does to a row what is to become of users who are gone.
+func (im *Import) remove(u *row) Outcome {
+	switch im.rules.OnDelete {
+	case Delete:
+		u.deleted = true
+		for _, k := range u.keysOf(nil) {
+			im.put(k, 0)
+		}
+		return Deleted
+	case Disable:
+		if u.cells[aDisabled] != "" {
+			return Unchanged
+		}
+		u.cells[aDisabled], u.cells[aUpdatedAt] = "1", im.now
+		u.changed |= bit(aDisabled) | bit(aUpdatedAt)
+		u.mark = mark{} // should the user come back as before, that is a change
+		return Disabled
+	}
+	return Gone
+}
+
+// present leaves out the rows that were deleted after they were queued.
+func present(rows []*row) []*row {
+	return slices.DeleteFunc(rows, func(u *row) bool { return u.deleted })
+}
+
+// writeDeleted removes the rows that the batch deleted.
+func (im *Import) writeDeleted() error {
+	if len(im.deleted) == 0 {
+		return nil
+	}
+	seqs := make([]int64, len(im.deleted))
+	for i, u := range im.deleted {
+		seqs[i] = u.seq
+	}
+	return im.top.deleteUsers(seqs)
+}
