@@ -96,7 +96,7 @@ func TestSpecs(t *testing.T) {
 }
 
 func TestPresets(t *testing.T) {
-	r := connectors.Default()
+	r, doc := connectors.Default(), schema(t)
 	for source, presets := range r.Presets {
 		known := r.Sources[source]
 		if slices.ContainsFunc(known.Options, func(o pipeline.Option) bool { return o.Name == "preset" }) {
@@ -114,7 +114,7 @@ func TestPresets(t *testing.T) {
 				if _, err := definition.Parse(filepath.Join(t.TempDir(), "p.yaml"), []byte(text), r, pipeline.Env{}); err != nil {
 					t.Errorf("%s %s: %v", source, name, err)
 				}
-				if err := schema(t).Validate(instance(t, []byte(text))); err != nil {
+				if err := doc.Validate(instance(t, []byte(text))); err != nil {
 					t.Errorf("%s %s: %v", source, name, err)
 				}
 			}

@@ -17,24 +17,33 @@ import (
 var logins = []struct {
 	example, login, password string
 }{
-	{"keycloak", "ann.lee", "Blue-Harbour-42"},    // PBKDF2-SHA256
-	{"keycloak", "bruno", "correcto caballo"},     // PBKDF2-SHA512
-	{"keycloak", "chidi", "Nine*Lanterns"},        // argon2id
-	{"keycloak", "dagmar", "alt und bewährt"},     // PBKDF2-SHA1
-	{"keycloak", "eve@example.com", "seven seas"}, // as versions before 4 wrote it
+	{"keycloak", "ann.lee", "Blue-Harbour-42"},        // PBKDF2-SHA256
+	{"keycloak", "bruno", "correcto caballo"},         // PBKDF2-SHA512
+	{"keycloak", "chidi", "Nine*Lanterns"},            // argon2id
+	{"keycloak", "dagmar", "alt und bewährt"},         // PBKDF2-SHA1
+	{"keycloak", "eve@example.com", "seven seas"},     // as versions before 4 wrote it
+	{"firebase", "ann@example.com", "harbour lights"}, // the signer key is apart
+	{"firebase", "bruno@example.com", "Fünf Äpfel"},
+	{"firebase-csv", "bruno@example.com", "Fünf Äpfel"},  // the signer key is in the hash
+	{"okta", "chidi@example.com", "Nine*Lanterns"},       // salted SHA-512
+	{"authing", "wang@example.com", "八仙过海"},              // bcrypt
+	{"auth0-users", "ann@example.com", "harbour lights"}, // bcrypt
+	{"auth0-users", "chidi", "Nine*Lanterns"},            // PBKDF2, as custom_password_hash
 }
-
-// secrets are the keys that hashes need and that are not kept beside them.
-var loginSecrets = password.Context{}
 
 // TestPresetsKeepPasswords imports the examples of identity exports and logs users in.
 func TestPresetsKeepPasswords(t *testing.T) {
+	signer, err := os.ReadFile("../../examples/firebase-csv/signer.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := password.Context{"base64_signer_key": strings.TrimSpace(string(signer))}
 	stores := map[string]*identity.Store{}
 	for _, l := range logins {
 		store := stores[l.example]
 		if store == nil {
 			store = imported(t, l.example)
-			store.SetHashing(identity.Hashing{Secrets: loginSecrets})
+			store.SetHashing(identity.Hashing{Secrets: secrets})
 			stores[l.example] = store
 		}
 		for password, want := range map[string]string{l.password: "match", l.password + "x": "mismatch"} {
