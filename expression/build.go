@@ -34,6 +34,7 @@ type operand struct {
 	at    span
 	node  ast.Node // nil for a path until it is used
 	plain *plain
+	term  *Term    // set where it is that simple
 	call  *closure // an arrow function or the name of a function: good for an argument only
 }
 
@@ -79,7 +80,7 @@ func compile(text string, opts Options, fast bool) (p *Program, err error) {
 	}
 	b.open(opts.Variables...)
 	root := b.parse()
-	p = &Program{text: text}
+	p = &Program{text: text, term: root.term}
 	p.plain, p.code = b.finish(root)
 	p.slots, p.paths = b.slots, sorted(b.paths)
 	p.cuts = p.plain != nil && p.plain.settle()
@@ -198,11 +199,15 @@ func (b *builder) constant(at span, v any) operand {
 	default:
 		node = &ast.ConstantNode{Value: v}
 	}
-	return operand{at: at, node: locate(node, at), plain: &plain{kind: plainLiteral, literal: v}}
+	return operand{at: at, node: locate(node, at), plain: &plain{kind: plainLiteral, literal: v}, term: literalTerm(v)}
 }
 
 func (b *builder) variable(at span, slot int) operand {
-	return operand{at: at, plain: &plain{kind: plainPath, slot: slot}}
+	o := operand{at: at, plain: &plain{kind: plainPath, slot: slot}}
+	if slot == 0 {
+		o.term = &Term{}
+	}
+	return o
 }
 
 // member is x.name.
@@ -213,7 +218,7 @@ func (b *builder) member(at span, x operand, name string) operand {
 	}
 	if x.isPath() {
 		steps := append(x.plain.steps[:len(x.plain.steps):len(x.plain.steps)], s)
-		return operand{at: at, plain: &plain{kind: plainPath, slot: x.plain.slot, steps: steps}}
+		return operand{at: at, plain: &plain{kind: plainPath, slot: x.plain.slot, steps: steps}, term: x.term.member(name)}
 	}
 	return operand{at: at, node: b.invoke(at, func(v any) any { return s.member(v) }, b.use(x))}
 }
@@ -301,7 +306,7 @@ func (b *builder) cond(at span, test, x, y operand) operand {
 
 // test is a function of one operand that gives a boolean.
 func (b *builder) test(at span, fn func(any) bool, x operand) operand {
-	return operand{at: at, node: b.invoke(at, fn, b.use(x))}
+	return operand{at: at, node: b.invoke(at, fn, b.use(x)), term: newTerm("!", x)}
 }
 
 // compare is a function of two operands that gives a boolean.
@@ -322,7 +327,9 @@ func (b *builder) let(at span, slot int, v, body operand) operand {
 
 // array is [x, y, z].
 func (b *builder) array(at span, elements []operand) operand {
-	return b.native(at, newList, elements...)
+	o := b.native(at, newList, elements...)
+	o.term = newTerm("[]", elements...)
+	return o
 }
 
 // arrow is a function whose parameters have the given slots.

@@ -41,6 +41,7 @@ type Program struct {
 	plain *plain // set where the virtual machine is not needed
 	cuts  bool   // plain may take half a character out of a text
 	code  *vm.Program
+	term  *Term
 }
 
 // Compile compiles an expression. The error is a *SyntaxError.

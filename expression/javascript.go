@@ -619,8 +619,14 @@ func (w *jsWalker) binary(e *js.BinaryExpr) operand {
 		w.unsupported(w.place(e), "an assignment", "== compares")
 	}
 	x, y := w.walk(e.X), w.walk(e.Y)
+	o := w.operator(e.Op, x, y)
+	o.term = newTerm(e.Op.String(), x, y)
+	return o
+}
+
+func (w *jsWalker) operator(op js.TokenType, x, y operand) operand {
 	at := x.at.join(y.at)
-	switch e.Op {
+	switch op {
 	case js.OrToken:
 		return w.choice(plainOr, x, y)
 	case js.AndToken:
@@ -632,10 +638,10 @@ func (w *jsWalker) binary(e *js.BinaryExpr) operand {
 	case js.NotEqEqToken:
 		return w.compare(at, different, x, y)
 	}
-	if fn := jsOperators[e.Op]; fn != nil {
+	if fn := jsOperators[op]; fn != nil {
 		return w.native(at, fn, x, y)
 	}
-	w.unsupported(at, e.Op.String(), "expressions change nothing")
+	w.unsupported(at, op.String(), "expressions change nothing")
 	return operand{}
 }
 

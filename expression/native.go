@@ -114,7 +114,13 @@ func (w *exprWalker) binary(at span, n *ast.BinaryNode) operand {
 		w.refuse(at, "expression.unsupported", "** is the power of a number", "^ means one thing in JavaScript and another in expr")
 	}
 	x, y := w.walk(n.Left), w.walk(n.Right)
-	switch n.Operator {
+	o := w.operator(at, n.Operator, x, y)
+	o.term = newTerm(n.Operator, x, y)
+	return o
+}
+
+func (w *exprWalker) operator(at span, op string, x, y operand) operand {
+	switch op {
 	case "||", "or":
 		return w.choice(plainOr, x, y)
 	case "&&", "and":
@@ -133,9 +139,9 @@ func (w *exprWalker) binary(at span, n *ast.BinaryNode) operand {
 		}
 		return w.native(at, matches, x, y)
 	}
-	fn := exprOperators[n.Operator]
+	fn := exprOperators[op]
 	if fn == nil {
-		w.refuse(at, "expression.unsupported", "", "the operator %s is not part of expressions", n.Operator)
+		w.refuse(at, "expression.unsupported", "", "the operator %s is not part of expressions", op)
 	}
 	return w.native(at, fn, x, y)
 }

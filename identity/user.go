@@ -1,10 +1,7 @@
 package identity
 
 import (
-	"context"
-	"iter"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/usher-id/usher/value"
@@ -16,7 +13,9 @@ type User struct {
 	// ID is the store's own id, a UUID of version 7: the claim sub.
 	ID string
 	// Seq is the user's place in the order of insertion, from 1. It means nothing outside of the store.
-	Seq                 int64
+	Seq int64
+	// Place is where the walk over a Selection has come to: Seq, or the number of the user in its order.
+	Place               int64
 	ExternalID          string
 	Email               string
 	EmailVerified       bool
@@ -126,109 +125,4 @@ func parseStrings(text string) []string {
 func parseTime(text string) time.Time {
 	t, _ := time.Parse(time.RFC3339, text)
 	return t
-}
-
-// pageSize is how many users are read at a time.
-const pageSize = 500
-
-// Users walks all users in the order of their insertion, as Select does.
-func (s *Store) Users(ctx context.Context) iter.Seq2[*User, error] { return s.Select(ctx, Selection{}) }
-
-// Selection says which users are wanted. The zero Selection wants all.
-type Selection struct {
-	// After wants only users whose Seq is greater.
-	After int64
-	// IDs, if it is not nil, wants only users with one of these ids.
-	IDs []string
-}
-
-// Select walks users in the order of their insertion. It reads a page at a time and holds no transaction between pages, so that a
-// store in use may change under it: a user inserted meanwhile may come, none comes twice.
-func (s *Store) Select(ctx context.Context, want Selection) iter.Seq2[*User, error] {
-	l := s.base
-	if s.mode == Write {
-		l = s.top
-	}
-	query, ids := selectPage, ""
-	if want.IDs != nil {
-		list := make([]any, len(want.IDs))
-		for i, id := range want.IDs {
-			list[i] = id
-		}
-		query, ids = selectPageOf, string(value.AppendJSON(nil, list))
-	}
-	return func(yield func(*User, error) bool) {
-		if l == nil {
-			return
-		}
-		for after := want.After; ; {
-			if err := ctx.Err(); err != nil {
-				yield(nil, err)
-				return
-			}
-			page, err := l.page(query, after, ids, pageSize)
-			if err != nil {
-				yield(nil, s.describe("reading", err))
-				return
-			}
-			for i := range page {
-				if !yield(page[i].user(), nil) {
-					return
-				}
-			}
-			if len(page) < pageSize {
-				return
-			}
-			after = page[len(page)-1].seq
-		}
-	}
-}
-
-// LastSeq gives the Seq of the user that was inserted last, 0 where there is none.
-func (s *Store) LastSeq() (int64, error) {
-	l := s.base
-	if s.mode == Write {
-		l = s.top
-	}
-	if l == nil {
-		return 0, nil
-	}
-	seq, err := l.integer("SELECT coalesce(max(seq), 0) FROM users")
-	return seq, s.describe("reading", err)
-}
-
-var (
-	selectPage   = selectWhole + " WHERE u.seq > ?1 ORDER BY u.seq LIMIT ?2"
-	selectPageOf = selectWhole + " WHERE u.id IN (SELECT value FROM json_each(?3)) AND +u.seq > ?1 ORDER BY u.seq LIMIT ?2"
-)
-var selectWhole = "SELECT u.seq, u.id, u.mark, u." + strings.Join(userColumns, ", u.") + ", r.record, c." + strings.Join(credentialColumns, ", c.") +
-	" FROM users AS u LEFT JOIN credentials AS c ON c.user_seq = u.seq LEFT JOIN raw_records AS r ON r.user_seq = u.seq"
-
-func (l *layer) page(query string, after int64, ids string, limit int) ([]row, error) {
-	s, err := l.conn.Prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	s.BindInt64(1, after)
-	s.BindInt64(2, int64(limit))
-	if ids != "" {
-		s.BindText(3, ids)
-	}
-	var page []row
-	for {
-		more, err := s.Step()
-		if err != nil || !more {
-			resetErr := s.Reset()
-			if err == nil {
-				err = resetErr
-			}
-			return page, err
-		}
-		var u row
-		readUser(s, &u)
-		record := 3 + len(userColumns)
-		u.raw = s.ColumnText(record)
-		readCredentials(s, record, &u)
-		page = append(page, u)
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"github.com/usher-id/usher/expression"
 )
 
 // Source reads records.
@@ -73,6 +75,15 @@ type Rejecter interface {
 	RejectsEnd(n int64) []byte
 	// ReadRejects gives a source that reads such a file with the options of this one.
 	ReadRejects(path string) Source
+}
+
+// Orderer is a Source that can give its records in an order by itself, such as one over a database, so that they need
+// not be put aside to be sorted.
+type Orderer interface {
+	// OrderBy is asked before Open whether the source will give its records exactly as the transform sort would bring them into order: by key, with
+	// desc the greatest first, those without a key last in any case, and those of equal keys as they come otherwise. A source
+	// that says false stays as it was.
+	OrderBy(key *expression.Program, desc bool) bool
 }
 
 // Transform changes records or decides them. It passes over records that are decided. A value that cannot be

@@ -31,6 +31,10 @@ of the user, then ` + "`" + strings.Join(publicNames(), "`, `") + "`" + `. An at
 ` + "`disabled`" + ` is always there, ` + "`email_verified`" + ` and ` + "`phone_number_verified`" + ` where there is an email address or phone number. Times keep their
 zone.
 
+What of ` + "`where`" + ` the database can tell exactly is left to it: attributes that are texts, booleans or numbers, alone or compared with a constant, joined by ` + "`&&`, `||` and `!`" + `.
+So is an order that the transform ` + "`sort`" + ` asks for by such attributes or by times; the users are then those that there were at the beginning, and a run that is
+resumed stops if their order is another by then.
+
 With ` + "`include_secrets`" + ` come ` + "`password`" + ` (hash, hasher where the hash does not name it, and what else the hasher needs), ` + "`mfa`" + ` and ` + "`raw`" + `.
 
 What another store is to take in must not have the ids of this one: ` + "`map: { remove: [user_id, sub, raw] }`" + `.`,
@@ -53,13 +57,16 @@ type Source struct {
 	pipeline.UnimplementedSource
 	dsn, dir string
 	origin   string
-	where    *expression.Program
+	where    *expression.Program // nil too where the database tells all of it
+	told     identity.Condition  // what the database tells of where
 	ids      []string
+	order    []identity.Order
 	secrets  bool
 
-	store *identity.Store
-	next  func() (*identity.User, error, bool)
-	stop  func()
+	store  *identity.Store
+	sorted *identity.Sorted
+	next   func() (*identity.User, error, bool)
+	stop   func()
 	// missing are the ids that nobody has; they come behind the users.
 	missing []string
 	at      position
@@ -70,12 +77,18 @@ type Source struct {
 
 // position is where a source goes on from: behind the user at a place, and behind so many of the missing.
 type position struct {
-	seq     int64
+	place   int64
 	missing int
 }
 
 func newSource(env pipeline.Env, c *pipeline.Config) (pipeline.Source, error) {
 	s := &Source{dsn: c.String("dsn"), dir: env.Dir, origin: "users", where: c.Expression("where"), secrets: c.Bool("include_secrets")}
+	if s.where != nil {
+		whole := false
+		if s.told, whole = conditionOf(s.where); whole {
+			s.where = nil
+		}
+	}
 	if c.Has("ids") {
 		s.ids = make([]string, 0, len(c.Strings("ids")))
 		for _, id := range c.Strings("ids") {
@@ -111,12 +124,12 @@ func (s *Source) Open(ctx context.Context) error { return s.open(ctx, position{}
 
 // OpenAt implements pipeline.Resumer.
 func (s *Source) OpenAt(ctx context.Context, after []byte) error {
-	seq, missing, _ := strings.Cut(string(after), "/")
+	place, missing, _ := strings.Cut(string(after), "/")
 	at, err := position{}, error(nil)
-	if at.seq, err = strconv.ParseInt(seq, 10, 64); err == nil && missing != "" {
+	if at.place, err = strconv.ParseInt(place, 10, 64); err == nil && missing != "" {
 		at.missing, err = strconv.Atoi(missing)
 	}
-	if err != nil || at.seq < 0 || at.missing < 0 {
+	if err != nil || at.place < 0 || at.missing < 0 {
 		return &pipeline.Error{Code: "store.bad_position", Message: "the place to go on from cannot be read",
 			Hint: "run the pipeline again from the start", Err: err}
 	}
@@ -124,7 +137,7 @@ func (s *Source) OpenAt(ctx context.Context, after []byte) error {
 }
 
 func (p position) text() []byte {
-	b := strconv.AppendInt(nil, p.seq, 10)
+	b := strconv.AppendInt(nil, p.place, 10)
 	if p.missing > 0 {
 		b = strconv.AppendInt(append(b, '/'), int64(p.missing), 10)
 	}
@@ -142,20 +155,39 @@ func (s *Source) open(ctx context.Context, at position) error {
 			return err
 		}
 	}
-	last, err := s.store.LastSeq()
-	if err != nil {
-		return convert(err)
-	}
-	s.done.Store(at.seq)
-	s.total.Store(max(last, at.seq))
 	// Next is told by its own context when to end; what it reads from outlives that of one call.
-	s.next, s.stop = iter.Pull2(s.store.Select(context.WithoutCancel(ctx), identity.Selection{After: at.seq, IDs: s.ids}))
+	reading := context.WithoutCancel(ctx)
+	want := identity.Selection{After: at.place, IDs: s.ids, Where: s.told, Order: s.order, Public: !s.secrets}
+	last := int64(0)
+	if s.order != nil {
+		if s.sorted, err = s.store.Sort(ctx, want); err != nil {
+			return convert(err)
+		}
+		last = s.sorted.Len
+		s.next, s.stop = iter.Pull2(s.sorted.After(reading, at.place))
+	} else {
+		if last, err = s.store.LastSeq(); err != nil {
+			return convert(err)
+		}
+		s.next, s.stop = iter.Pull2(s.store.Select(reading, want))
+	}
+	s.done.Store(at.place)
+	s.total.Store(max(last, at.place))
 	return nil
+}
+
+// Fingerprint implements pipeline.Fingerprinter: users in the order of their insertion can be gone on with whatever has been added or
+// changed, those in another order only if that is still the same.
+func (s *Source) Fingerprint() (string, error) {
+	if s.order == nil {
+		return "in the order of insertion", nil
+	}
+	return s.sorted.Fingerprint, nil
 }
 
 func (s *Source) findMissing(ctx context.Context) error {
 	found := map[string]bool{}
-	for u, err := range s.store.Select(ctx, identity.Selection{IDs: s.ids}) {
+	for u, err := range s.store.Select(ctx, identity.Selection{IDs: s.ids, Public: true}) {
 		if err != nil {
 			return convert(err)
 		}
@@ -204,11 +236,11 @@ func (s *Source) read() (pipeline.Record, error) {
 		if err != nil {
 			return pipeline.Record{}, convert(err)
 		}
-		s.at.seq = u.Seq
-		if u.Seq > s.total.Load() {
-			s.total.Store(u.Seq)
+		s.at.place = u.Place
+		if u.Place > s.total.Load() {
+			s.total.Store(u.Place)
 		}
-		s.done.Store(u.Seq)
+		s.done.Store(u.Place)
 		r := pipeline.Record{Ref: pipeline.Ref{Origin: s.origin, Key: u.ID}, Source: record(u, s.secrets)}
 		if s.where == nil {
 			return r, nil

@@ -25,8 +25,14 @@ const hash = "$2b$04$abcdefghijklmnopqrstuuP1mFCU0NBG2gRnlBVcZGSCWKIpWTqKa"
 // fill writes users into the store in dir, and gives their ids.
 func fill(t testing.TB, dir, run string, users ...string) []string {
 	t.Helper()
+	return fillBy(t, dir, run, "email", users...)
+}
+
+// fillBy is fill by another identifier.
+func fillBy(t testing.TB, dir, run, identifier string, users ...string) []string {
+	t.Helper()
 	ctx := context.Background()
-	sink := acceptance.NewSink(t, sinkstore.Type, pipeline.Env{}, `{dsn: "sqlite:`+dir+`/users.db", upsert: true, raw: true}`)
+	sink := acceptance.NewSink(t, sinkstore.Type, pipeline.Env{}, `{dsn: "sqlite:`+dir+`/users.db", identifier: `+identifier+`, upsert: true, raw: true}`)
 	defer sink.Close()
 	if err := sink.Open(ctx, pipeline.Run{ID: run, StartedAt: time.Now(), Secret: pipeline.SecretFunc()}); err != nil {
 		t.Fatal(err)

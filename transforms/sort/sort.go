@@ -27,7 +27,7 @@ instants; false before true; arrays element by element, so that ` + "`[user.fami
 this order: booleans, numbers, times, texts, bytes, arrays, objects. Records without a key (null, absent or NaN) and those that could
 not be read come last, also with ` + "`desc`" + `. A record whose key cannot be worked out is one of them, with a warning.
 
-Nothing travels on before everything is read. What does not fit into ` + "`memory`" + ` lies in temporary files, of mode 0600, in the folder that TMPDIR names;
+A source that can sort by itself, such as ` + "`store`" + ` by attributes of its own, is asked to. Otherwise nothing travels on before everything is read, and what does not fit into ` + "`memory`" + ` lies in temporary files, of mode 0600, in the folder that TMPDIR names;
 they are as large as the records themselves. A run that is resumed reads and sorts again, and stops if the source has changed.`,
 		Options: []pipeline.Option{
 			{Name: "by", Type: pipeline.Expression, Required: true, Doc: "The key of a record.", Example: "lower(user.email)"},
@@ -67,6 +67,9 @@ func (t *Transform) Apply(context.Context, *pipeline.Batch) error { return nil }
 
 // Arrange implements pipeline.Arranger.
 func (t *Transform) Arrange(source pipeline.Source) pipeline.Source {
+	if o, ok := source.(pipeline.Orderer); ok && t.locale == nil && o.OrderBy(t.by, t.desc) {
+		return source
+	}
 	s := &sorted{t: t, source: source}
 	if t.locale != nil {
 		s.collator = collate.New(*t.locale)
