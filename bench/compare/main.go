@@ -51,7 +51,7 @@ type bench struct {
 	half   string           // the same users as NDJSON, half of them with another nickname
 	server *testserver.Server
 	filled map[string]string
-	output []byte // the SHA-256 of what is written to a file
+	output map[string][]byte // by job, the SHA-256 of the file that is written
 }
 
 // compare prints what it has measured, also where it is interrupted.
@@ -75,7 +75,7 @@ func compare(ctx context.Context, n, pairs int, only string, asJSON bool) error 
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{n: n, data: data, dir: dir, inputs: map[string]input{}, filled: map[string]string{}}
+	b := &bench{n: n, data: data, dir: dir, inputs: map[string]input{}, filled: map[string]string{}, output: map[string][]byte{}}
 	defer b.close()
 	for name, path := range map[string]*string{"./cmd/usher": &b.usher, "./bench/limit": &b.limit, "./bench/read": &b.read} {
 		if *path, err = build(ctx, dir, name); err != nil {

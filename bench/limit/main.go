@@ -20,9 +20,9 @@ type summary struct {
 }
 
 func main() {
-	mode := flag.String("mode", "store", "store, decode-map, csv, sql or excel")
-	input := flag.String("i", "", "the NDJSON file; the DSN for sql, the workbook for excel")
-	output := flag.String("o", "", "the store or the CSV file")
+	mode := flag.String("mode", "store", "store, decode-map, csv, sql, excel, export-csv, export-sorted or export-xlsx")
+	input := flag.String("i", "", "the NDJSON file; the DSN for sql, the workbook for excel, the store for exports")
+	output := flag.String("o", "", "the store or the file")
 	outcomes := flag.String("outcomes", "", "the file for an outcome a record, where users go into a store")
 	schema := flag.String("schema", "identity/migrations", "the folder of the SQL that makes a store")
 	flag.Parse()
@@ -42,6 +42,12 @@ func run(mode, input, output, outcomes, schema string) (summary, error) {
 		return readSQL(input)
 	case "excel":
 		return readExcel(input)
+	case "export-csv":
+		return exportCSV(input, output, "seq")
+	case "export-sorted":
+		return exportCSV(input, output, "email")
+	case "export-xlsx":
+		return exportXLSX(input, output)
 	}
 	in, err := os.Open(input)
 	if err != nil {
@@ -56,5 +62,5 @@ func run(mode, input, output, outcomes, schema string) (summary, error) {
 	case "csv":
 		return writeCSV(in, output)
 	}
-	return summary{}, fmt.Errorf("unknown mode %q: store, decode-map, csv, sql or excel", mode)
+	return summary{}, fmt.Errorf("unknown mode %q", mode)
 }
