@@ -103,7 +103,14 @@ func TestPosition(t *testing.T) {
 
 func FuzzPosition(f *testing.F) {
 	f.Add([]byte(`{"key":[1,"a",{"bytes":"AA=="}],"cursor":"x"}`))
+	f.Add([]byte(`{"gone":{"key":[1],"cursor":""},"cursor":"x"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
+		if p, err := parseGonePosition(text); err == nil && p != nil {
+			again, err := parseGonePosition(appendGonePosition(nil, p.gone.append(nil), p.cursor))
+			if err != nil || again.cursor != p.cursor || fmt.Sprint(again.gone.key) != fmt.Sprint(p.gone.key) {
+				t.Errorf("%s: %v became %v, %v", text, p, again, err)
+			}
+		}
 		p, err := parsePosition(text)
 		if err != nil {
 			return

@@ -64,7 +64,7 @@ func (r *reader) open(ctx context.Context, p *position) (err error) {
 		return &pipeline.Error{Code: "sql.no_key", Message: fmt.Sprintf("%s has no primary key, and joined queries in a snapshot need pages", r.origin),
 			Hint: "give page: { key: … } with the columns that identify a row"}
 	}
-	if p != nil && len(r.key) != len(p.key) {
+	if p != nil && p.key != nil && len(r.key) != len(p.key) {
 		return &pipeline.Error{Code: "sql.bad_position", Message: "the checkpoint was written with another key", Hint: "run the pipeline again from the start"}
 	}
 	for i := range r.sides {
@@ -90,6 +90,13 @@ func (r *reader) prepare(ctx context.Context, l *link, fresh bool) (err error) {
 	}
 	if len(r.key) == 0 && r.table != "" {
 		r.key = r.catalogue.key
+	}
+	if r.ofGone {
+		name, err := r.firstColumn(ctx, l)
+		if err != nil {
+			return err
+		}
+		r.key = []string{name}
 	}
 	r.unique = r.table != "" && len(r.catalogue.key) > 0 && !slices.ContainsFunc(r.catalogue.key, func(name string) bool { return !slices.Contains(r.key, name) })
 	if len(r.key) == 0 {

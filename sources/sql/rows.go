@@ -168,6 +168,13 @@ func (r *reader) checkNullKeys(ctx context.Context, l *link) error {
 	return r.nullKey()
 }
 
+func (r *reader) keyHint() string {
+	if r.ofGone {
+		return "have deleted_query name everybody once, and begin with what tells one from the other (GROUP BY)"
+	}
+	return "add a column to page.key so that every row has a key of its own"
+}
+
 func (r *reader) nullKey() error {
 	return &pipeline.Error{Code: "sql.null_key", Message: fmt.Sprintf("reading %s: there are rows whose key (%s) is null", r.origin, strings.Join(r.key, ", ")),
 		Hint: "page by columns that are never null, or leave those rows out in the query"}
@@ -271,7 +278,7 @@ func (r *reader) newShape(rows *sql.Rows) (*shape, error) {
 		if prefix, _, ok := strings.Cut(name, "."); ok && slices.ContainsFunc(r.sides, func(w side) bool { return w.name == prefix }) {
 			continue
 		}
-		if c := s.find(name); c == nil || c.name != name {
+		if c := s.find(name); !r.ofGone && (c == nil || c.name != name) {
 			return nil, &pipeline.Error{Code: "sql.unknown_column", Message: fmt.Sprintf("types names the column %s, which %s does not have", name, r.origin),
 				Hint: "write the column as the database names it"}
 		}
@@ -309,7 +316,7 @@ func (r *reader) scan(rows *sql.Rows, s *shape, n int) (chunk, error) {
 			}
 			if !r.unique && before != nil && sameKey(before, key) {
 				return c, &pipeline.Error{Code: "sql.key_not_unique", Message: fmt.Sprintf("reading %s: several rows have the key %s", r.origin, s.keyText()),
-					Hint: "add a column to page.key so that every row has a key of its own"}
+					Hint: r.keyHint()}
 			}
 			before = key
 			record.Ref.Key = s.keyText()

@@ -63,9 +63,18 @@ var Type = pipeline.SourceType{
 					{Name: "overlap", Type: pipeline.String, Doc: "How far before the last value to begin, for rows that were committed late: a duration for a time (1m by default), a number for a number (1 by default).",
 						Example: "10m"},
 				}},
+			{Name: "deleted_query", Type: pipeline.String, Example: "SELECT id, email FROM deleted_users WHERE deleted_at > :cursor",
+				Doc: "A query of who is gone, one SELECT: its rows become records that are marked as gone, before the others. Its first column is their key, which no two rows share. It needs " +
+					"what the transforms make the identifier of, by the same names. `:cursor` is where the run begins, as in query."},
 		},
 	},
-	New: func(env pipeline.Env, c *pipeline.Config) (pipeline.Source, error) { return newSource(env, c) },
+	New: func(env pipeline.Env, c *pipeline.Config) (pipeline.Source, error) {
+		s, err := newSource(env, c)
+		if err != nil || !c.Has("deleted_query") {
+			return s, err
+		}
+		return newWithGone(s), nil
+	},
 }
 
 const doc = `Reading is safe: every transaction is read only, and rows are read in pages by the key, so that no statement runs
@@ -113,6 +122,10 @@ type source struct {
 	sides     []side
 	cursor    *cursor
 	origin    string
+	// deletedQuery is that of who is gone, where there is one. ofGone says that the source reads it: its key is the first
+	// column, and types are those of the users' columns.
+	deletedQuery template
+	ofGone       bool
 
 	// The rest belongs to one opening.
 	db     *sql.DB
@@ -169,6 +182,9 @@ func newSource(env pipeline.Env, c *pipeline.Config) (*source, error) {
 			return nil, err
 		}
 	}
+	if c.Has("deleted_query") {
+		s.deletedQuery = parseTemplate(c.String("deleted_query"), s.dialect.backslash())
+	}
 	if err := s.newSides(c.ObjectMap("with")); err != nil {
 		return nil, err
 	}
@@ -202,7 +218,7 @@ func (s *source) newSides(with map[string]*pipeline.Config) error {
 func (s *source) checkParams() error {
 	check := func(option string, t template, own string) error {
 		for _, name := range t.names {
-			if name == own || name == "cursor" && s.cursor != nil && option == "query" {
+			if name == own || name == "cursor" && s.cursor != nil && (option == "query" || option == "deleted_query") {
 				continue
 			}
 			if _, ok := s.params[name]; !ok {
@@ -215,10 +231,13 @@ func (s *source) checkParams() error {
 		}
 		return nil
 	}
-	if s.cursor != nil && s.query.uses("cursor") && s.cursor.initial == "" {
+	if s.cursor != nil && (s.query.uses("cursor") || s.deletedQuery.uses("cursor")) && s.cursor.initial == "" {
 		return &pipeline.OptionError{Option: "cursor.initial", Message: "the query needs :cursor in the first run too", Hint: "give a value before all others, such as \"1970-01-01\""}
 	}
 	if err := check("query", s.query, ""); err != nil {
+		return err
+	}
+	if err := check("deleted_query", s.deletedQuery, ""); err != nil {
 		return err
 	}
 	for _, w := range s.sides {
@@ -247,24 +266,39 @@ func (s *source) Open(ctx context.Context) error { return s.open(ctx, nil) }
 func (s *source) OpenAt(ctx context.Context, after []byte) error {
 	p, err := parsePosition(after)
 	if err != nil {
-		return &pipeline.Error{Code: "sql.bad_position", Message: "the checkpoint's position in the database cannot be read", Hint: "run the pipeline again from the start"}
+		return badPosition()
 	}
 	return s.open(ctx, p)
 }
 
+func badPosition() error {
+	return &pipeline.Error{Code: "sql.bad_position", Message: "the checkpoint's position in the database cannot be read", Hint: "run the pipeline again from the start"}
+}
+
 func (s *source) open(ctx context.Context, p *position) error {
+	if err := s.reach(ctx, p); err != nil {
+		return err
+	}
+	s.readAhead(ctx)
+	return nil
+}
+
+// reach connects to the database and finds out what is needed to read.
+func (s *source) reach(ctx context.Context, p *position) error {
 	s.done.Store(0)
 	s.total.Store(0)
 	s.chunk = chunk{}
 	r := &reader{source: s}
-	if err := r.open(ctx, p); err != nil {
-		return err
-	}
+	s.reader = r
+	return r.open(ctx, p)
+}
+
+// readAhead has the reader begin.
+func (s *source) readAhead(ctx context.Context) {
 	// The reader goes on between calls, so it lives until Close.
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.reader, s.stop, s.chunks = r, stop, make(chan chunk)
-	go r.run(reading, s.chunks)
-	return nil
+	s.stop, s.chunks = stop, make(chan chunk)
+	go s.reader.run(reading, s.chunks)
 }
 
 func (s *source) Next(ctx context.Context, limit int) (*pipeline.Batch, error) {
@@ -303,6 +337,8 @@ func (s *source) Close() error {
 			}
 		}
 		s.stop = nil
+	} else if s.reader != nil {
+		s.reader.disconnect()
 	}
 	if s.db != nil {
 		err := s.db.Close()

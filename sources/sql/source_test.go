@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -160,13 +161,20 @@ func TestAcceptance(t *testing.T) {
 				want = append(want, `{"realm":"`+realm+`","name":"`+name+`","n":1,"roles":["r"]}`)
 			}
 		}
+		d.exec(t, `CREATE TABLE leavers (n INT)`, `INSERT INTO leavers VALUES (1), (2), (3)`)
+		gone := []string{`{"n":1}`, `{"n":2}`, `{"n":3}`}
 		d.exec(t, `CREATE TABLE roles (name VARCHAR(20), role VARCHAR(20))`, `INSERT INTO roles SELECT DISTINCT name, 'r' FROM users`)
 		with := `with: {roles: {query: "SELECT name, role FROM roles", on: name, key: name}}`
 		for name, options := range map[string]string{
 			"pages":    "table: users, page: {key: [realm, name], size: 4}, " + with,
 			"stream":   "table: users, page: {key: [realm, name], size: 0}, " + with,
 			"snapshot": "table: users, snapshot: true, " + with,
+			"gone":     "table: users, page: {key: [realm, name], size: 2}, deleted_query: SELECT n FROM leavers, " + with,
 		} {
+			want := want
+			if name == "gone" {
+				want = slices.Concat(gone, want)
+			}
 			t.Run(name, func(t *testing.T) {
 				acceptance.Source(t, acceptance.SourceCase{
 					New:  func(t *testing.T) pipeline.Source { return d.source(t, options) },
