@@ -57,6 +57,14 @@ type Cursored interface {
 	Cursor() []byte
 }
 
+// Scoped is a Cursored source whose input grows while a run is on its way, such as a folder: a resumed run has to read what
+// the run began with. Scope is called after Open; SetScope before OpenAt and Open of a resumed run, after SetCursor.
+type Scoped interface {
+	Cursored
+	Scope() []byte
+	SetScope(scope []byte)
+}
+
 // Measurer is a Source that knows how far it is: bytes, rows, whatever it counts. A total of 0 is not known. It is
 // called at any time between Open and Close, also during Next.
 type Measurer interface {

@@ -35,7 +35,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 }
 
 func (a *app) env() pipeline.Env {
-	return pipeline.Env{Stdin: a.stdin, Stdout: sinkOutput{a}, Log: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	return pipeline.Env{Stdin: a.stdin, Stdout: sinkOutput{a}, Log: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))}
 }
 
 // sinkOutput is the standard output for sinks.

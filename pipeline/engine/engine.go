@@ -196,6 +196,9 @@ func setCursor(j *journal.Journal, source pipeline.Cursored, doc *journal.Docume
 	} else {
 		source.SetCursor([]byte(doc.Cursor))
 	}
+	if scoped, ok := source.(pipeline.Scoped); ok && resumed {
+		scoped.SetScope([]byte(doc.Scope))
+	}
 	return nil
 }
 
@@ -296,6 +299,13 @@ func (r *runner) open(ctx context.Context, doc journal.Document) error {
 			return err
 		}
 		r.replay = r.from > 0
+	}
+	if scoped, ok := r.Source.(pipeline.Scoped); ok && !r.resumed {
+		if scope := scoped.Scope(); len(scope) > 0 {
+			if err := r.journal.SetScope(scope); err != nil {
+				return err
+			}
+		}
 	}
 	if m, ok := r.Source.(pipeline.Measurer); ok {
 		r.Progress.source.Store(&m)

@@ -165,6 +165,8 @@ type Document struct {
 	// for everything.
 	Cursor string `json:"cursor,omitempty"`
 	Full   bool   `json:"full,omitempty"`
+	// Scope is what the run reads, of a source that grows meanwhile.
+	Scope string `json:"scope,omitempty"`
 	// Fingerprint is the source's, to notice on resume that it is another one.
 	Fingerprint string     `json:"fingerprint,omitempty"`
 	Checkpoint  Checkpoint `json:"checkpoint"`

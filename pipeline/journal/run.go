@@ -85,6 +85,13 @@ func (r *Run) Document() Document { return r.doc }
 // SetFingerprint notes which source the run reads. It is durable with the next checkpoint.
 func (r *Run) SetFingerprint(fingerprint string) { r.doc.Fingerprint = fingerprint }
 
+// SetScope notes what of a growing source the run reads. It is durable at once: what the sink has written before the first
+// checkpoint is of this and nothing else.
+func (r *Run) SetScope(scope []byte) error {
+	r.doc.Scope = string(scope)
+	return r.save()
+}
+
 func (r *Run) rejectsPath() string {
 	extension := ".ndjson"
 	if r.rejecter != nil {

@@ -17,7 +17,7 @@ type Guess struct {
 
 // Likely is the confidence from which on a guess needs no warning, Possible that below which it is none.
 const (
-	Likely   = 70
+	Likely   = 65
 	Possible = 50
 )
 

@@ -125,7 +125,7 @@ func (b *builder) object(members []node) *value.Object {
 }
 
 // appendRow appends an untyped record as the row that it was.
-func (l *layout) appendRow(dst []byte, o *value.Object, d dialect, guard bool) []byte {
+func (l *layout) appendRow(dst []byte, o *value.Object, d dialect, strip, guard bool) []byte {
 	for i := range l.columns {
 		if i > 0 {
 			dst = append(dst, d.delimiter)
@@ -135,7 +135,7 @@ func (l *layout) appendRow(dst []byte, o *value.Object, d dialect, guard bool) [
 			v, _ = o.Get(l.columns[i].name)
 		}
 		text, isText := v.(string)
-		if guard && guarded(text) {
+		if strip && text != "" || guard && guarded(text) {
 			text = "'" + text // which was taken off
 		}
 		if d.quote == 0 || !(isText && text == "" || strings.IndexByte(text, d.quote) >= 0 || strings.IndexByte(text, d.delimiter) >= 0 || strings.ContainsAny(text, "\r\n")) {
@@ -144,8 +144,10 @@ func (l *layout) appendRow(dst []byte, o *value.Object, d dialect, guard bool) [
 		}
 		dst = append(dst, d.quote)
 		for j := range len(text) {
-			if text[j] == d.quote {
+			if c := text[j]; c == d.quote && !d.backslash {
 				dst = append(dst, d.quote)
+			} else if d.backslash && (c == d.quote || c == '\\') {
+				dst = append(dst, '\\')
 			}
 			dst = append(dst, text[j])
 		}

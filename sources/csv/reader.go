@@ -14,6 +14,8 @@ import (
 type dialect struct {
 	delimiter byte
 	quote     byte // 0 for none
+	lineEnd   byte // a line feed, before which a carriage return may stand, or a carriage return
+	backslash bool // in quotes, a backslash stands before a quote, a backslash or a line end
 }
 
 // reader cuts a stream into rows and rows into values (RFC 4180, with any dialect). encoding/csv is not used because it
@@ -94,7 +96,7 @@ func (r *reader) peekLine() ([]byte, error) {
 	scanned := 0
 	for {
 		b := r.w.Bytes()
-		end := bytes.IndexByte(b[scanned:], '\n')
+		end := bytes.IndexByte(b[scanned:], r.lineEnd)
 		if end < 0 {
 			scanned = len(b)
 			switch err := r.w.More(); {
@@ -133,7 +135,7 @@ func (r *reader) passLongLine() error {
 	r.text = nil
 	for {
 		b := r.w.Bytes()
-		if end := bytes.IndexByte(b, '\n'); end >= 0 {
+		if end := bytes.IndexByte(b, r.lineEnd); end >= 0 {
 			r.w.AdvanceLines(end+1, 1)
 			return errTooLarge
 		}
@@ -169,6 +171,30 @@ func (r *reader) readQuoted() error {
 			c := b[pos]
 			if state == inQuotes {
 				end := bytes.IndexByte(b[pos:], r.quote)
+				if r.backslash {
+					rest := b[pos:]
+					if end >= 0 {
+						rest = rest[:end]
+					}
+					if at := bytes.IndexByte(rest, '\\'); at >= 0 {
+						if pos+at+1 == len(b) {
+							if err := r.w.More(); err == nil {
+								b = r.w.Bytes()
+								continue
+							} else if err != io.EOF {
+								return r.stop(err, pos)
+							}
+							return r.recover(errUnclosed, pos)
+						}
+						r.scratch = append(r.scratch, rest[:at]...)
+						if next := b[pos+at+1]; next != r.quote && next != '\\' && next != '\n' && next != '\r' {
+							r.scratch = append(r.scratch, '\\')
+						}
+						r.scratch = append(r.scratch, b[pos+at+1])
+						pos += at + 2
+						continue
+					}
+				}
 				if end < 0 {
 					r.scratch = append(r.scratch, b[pos:]...)
 					pos = len(b)
@@ -180,7 +206,7 @@ func (r *reader) readQuoted() error {
 				continue
 			}
 			switch {
-			case c == '\n':
+			case c == r.lineEnd:
 				if state == inPlain {
 					r.scratch = trimReturn(r.scratch)
 				}
@@ -201,12 +227,12 @@ func (r *reader) readQuoted() error {
 				} else if err != io.EOF {
 					return r.stop(err, pos)
 				}
-			case c == '\r' && state == behindQuotes && b[pos+1] == '\n':
+			case c == '\r' && state == behindQuotes && b[pos+1] == r.lineEnd:
 			case c == r.quote || state == behindQuotes:
 				return r.recover(errBadQuote, pos)
 			default:
 				from := pos
-				for pos < len(b) && b[pos] != r.delimiter && b[pos] != '\n' && b[pos] != r.quote {
+				for pos < len(b) && b[pos] != r.delimiter && b[pos] != r.lineEnd && b[pos] != r.quote {
 					pos++
 				}
 				r.scratch = append(r.scratch, b[from:pos]...)
@@ -258,7 +284,7 @@ func (r *reader) finish(n int) error {
 // there, early in a row, swallows the rows behind it: if the row's second line is a whole row by itself, the first line
 // alone is at fault. Otherwise a value has line ends in it, and the row ends with the line of the error.
 func (r *reader) recover(fault error, pos int) error {
-	first, err := r.lineEnd(0)
+	first, err := r.endOfLine(0)
 	if err == files.ErrTooLong {
 		return r.passLongLine()
 	} else if err != nil {
@@ -266,7 +292,7 @@ func (r *reader) recover(fault error, pos int) error {
 	}
 	end := first
 	if fault == errBadQuote && pos > first {
-		if last, err := r.lineEnd(pos); err == nil && !r.whole(r.w.Bytes()[first+1:]) {
+		if last, err := r.endOfLine(pos); err == nil && !r.whole(r.w.Bytes()[first+1:]) {
 			end = last
 		} else if err != nil && err != files.ErrTooLong {
 			return err
@@ -278,11 +304,11 @@ func (r *reader) recover(fault error, pos int) error {
 	return fault
 }
 
-// lineEnd gives the place of the first line feed from pos on, or of the end of the stream.
-func (r *reader) lineEnd(pos int) (int, error) {
+// endOfLine gives the place of the first line end from pos on, or of the end of the stream.
+func (r *reader) endOfLine(pos int) (int, error) {
 	for {
 		b := r.w.Bytes()
-		if i := bytes.IndexByte(b[pos:], '\n'); i >= 0 {
+		if i := bytes.IndexByte(b[pos:], r.lineEnd); i >= 0 {
 			return pos + i, nil
 		}
 		pos = len(b)
@@ -296,10 +322,11 @@ func (r *reader) lineEnd(pos int) (int, error) {
 
 // whole reports whether the line at the beginning of b is a row with the right number of values.
 func (r *reader) whole(b []byte) bool {
-	if end := bytes.IndexByte(b, '\n'); end >= 0 {
+	if end := bytes.IndexByte(b, r.lineEnd); end >= 0 {
 		b = b[:end]
 	}
 	one := reader{w: files.NewWindow(int64(len(b)) + 1), dialect: r.dialect}
+	one.w.LineEnd(r.lineEnd)
 	one.w.Reset(bytes.NewReader(b), 0, 0)
 	return one.read() == nil && (r.columns == 0 || len(one.fields) == r.columns)
 }

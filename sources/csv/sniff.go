@@ -3,52 +3,179 @@ package csvsource
 import (
 	"bytes"
 	"io"
+	"log/slog"
+	"strings"
 
+	"github.com/usher-id/usher/sources/charset"
 	"github.com/usher-id/usher/sources/files"
 )
 
-// How much of a file is looked at to find out its dialect: so many lines, or so many bytes.
+// How much of a file is looked at to find out its dialect: so many lines, or so many bytes. More bytes tell its encoding,
+// since all of them may be ASCII.
 const (
-	sniffLines = 50
-	sniffBytes = 64 << 10
+	sniffLines    = 50
+	sniffBytes    = 64 << 10
+	encodingBytes = 256 << 10
 )
 
-// findDialect finds out the part of the dialect that is not stated.
-func (s *Source) findDialect() (dialect, error) {
-	w := s.rows.w
-	whole := false
-	for len(w.Bytes()) < sniffBytes && bytes.Count(w.Bytes(), []byte{'\n'}) < sniffLines {
-		if err := w.More(); err == io.EOF {
-			whole = true
-			break
-		} else if err == files.ErrTooLong {
-			break
-		} else if err != nil {
-			return dialect{}, err
+// text gives the content of a file as UTF-8.
+func (s *Source) text(file *files.File) io.Reader {
+	s.encoding = charset.UTF8
+	if s.stated != "auto" && s.stated != "utf-16" {
+		// A mark says what the file is, whatever was said of it.
+		head, _ := file.Peek(func(head []byte) bool { return len(head) >= 4 })
+		if s.encoding = charset.Marked(head); s.encoding == nil {
+			s.encoding = charset.Named(s.stated)
+		}
+		return s.encoding.NewReader(file)
+	}
+	sample, whole := file.Peek(func(head []byte) bool {
+		// A pipe may be in no hurry.
+		return len(head) >= encodingBytes || !file.Regular() && bytes.Count(head, []byte{'\n'}) >= sniffLines
+	})
+	guess := charset.Detect(sample, whole)
+	s.encoding = guess.Encoding
+	if s.stated == "utf-16" {
+		if s.encoding != charset.UTF16BE {
+			s.encoding = charset.UTF16LE
+		}
+	} else if !guess.Stated {
+		s.note(file, guess)
+	}
+	return s.encoding.NewReader(file)
+}
+
+// note says what a file was taken for.
+func (s *Source) note(file *files.File, guess charset.Guess) {
+	if s.env.Log == nil {
+		return
+	}
+	about := s.env.Log.With(slog.String("file", file.Origin), slog.String("encoding", guess.Name))
+	switch {
+	case guess.Encoding == charset.UTF8 && guess.Confidence == 0:
+		about.Warn("the file is not UTF-8, and what it is instead is not clear: rows with such bytes fail; say what it is with `encoding`")
+	case guess.Encoding == charset.UTF8: // with broken rows, which fail
+	case guess.Confidence < charset.Likely:
+		about.Warn("the encoding of the file is a guess; look at the names in it, and say what it is with `encoding`", slog.Int("confidence", guess.Confidence))
+	case guess.Encoding != s.noted:
+		s.noted = guess.Encoding
+		about.Info("the encoding of the file was recognised", slog.Int("confidence", guess.Confidence))
+	}
+}
+
+// sample has the window hold the beginning of the file, until that is enough.
+func sample(w *files.Window, enough func([]byte) bool) (whole bool, err error) {
+	for !enough(w.Bytes()) {
+		switch err := w.More(); err {
+		case nil:
+		case io.EOF:
+			return true, nil
+		case files.ErrTooLong:
+			return false, nil
+		default:
+			return false, err
 		}
 	}
-	sample := w.Bytes()
-	if end := bytes.LastIndexByte(sample, '\n'); !whole && end >= 0 {
+	return false, nil
+}
+
+// findLineEnd finds out whether the lines of a file end with a carriage return alone.
+func (s *Source) findLineEnd(d dialect) (byte, error) {
+	w := s.rows.w
+	settled := false
+	whole, err := sample(w, func(b []byte) bool {
+		feed, carriage := bytes.IndexByte(b, '\n'), loneReturn(b)
+		settled = feed >= 0 && (carriage < 0 || carriage > feed)
+		return settled || len(b) >= sniffBytes
+	})
+	b := w.Bytes()
+	if err != nil || settled || loneReturn(b) < 0 {
+		return '\n', err
+	}
+	if bytes.IndexByte(b, '\n') < 0 {
+		return '\r', nil
+	}
+	d.lineEnd = '\n'
+	_, feeds := s.bestDialect(b, d, whole)
+	d.lineEnd = '\r'
+	if _, returns := s.bestDialect(b, d, whole); returns.better(feeds) {
+		return '\r', nil
+	}
+	return '\n', nil
+}
+
+// loneReturn gives the place of the first carriage return that no line feed follows, -1 for none.
+func loneReturn(b []byte) int {
+	for from := 0; ; {
+		i := bytes.IndexByte(b[from:], '\r')
+		if i < 0 {
+			return -1
+		}
+		if from += i; from+1 < len(b) && b[from+1] != '\n' {
+			return from
+		}
+		from++
+	}
+}
+
+// separator passes over the line with which Excel is told the delimiter, and gives that, 0 for none.
+func (s *Source) separator() (byte, error) {
+	w := s.rows.w
+	const longest = `"sep=;"` + "\r\n"
+	if _, err := sample(w, func(b []byte) bool { return len(b) >= len(longest) }); err != nil {
+		return 0, err
+	}
+	line, _, _ := bytes.Cut(w.Bytes(), []byte{s.rows.lineEnd})
+	text := strings.Trim(string(trimReturn(line)), `"`)
+	if len(text) != len("sep=;") || !strings.EqualFold(text[:4], "sep=") {
+		return 0, nil
+	}
+	s.rows.pass(len(line))
+	return text[4], nil
+}
+
+// findDialect finds out the part of the dialect that is not stated.
+func (s *Source) findDialect(stated dialect) (dialect, error) {
+	w := s.rows.w
+	whole, err := sample(w, func(b []byte) bool {
+		return len(b) >= sniffBytes || bytes.Count(b, []byte{stated.lineEnd}) >= sniffLines
+	})
+	if err != nil {
+		return dialect{}, err
+	}
+	d, _ := s.bestDialect(w.Bytes(), stated, whole)
+	return d, nil
+}
+
+func (s *Source) bestDialect(sample []byte, stated dialect, whole bool) (dialect, fit) {
+	if end := bytes.LastIndexByte(sample, stated.lineEnd); !whole && end >= 0 {
 		sample = sample[:end+1]
 	}
 	delimiters := []byte{',', ';', '\t', '|'}
-	if s.dialect.delimiter != 0 {
-		delimiters = []byte{s.dialect.delimiter}
+	if stated.delimiter != 0 {
+		delimiters = []byte{stated.delimiter}
 	}
 	quotes := []byte{'"', '\''}
 	if s.quoteSet {
-		quotes = []byte{s.dialect.quote}
+		quotes = []byte{stated.quote}
 	}
-	best, bestFit := dialect{delimiters[0], quotes[0]}, fit{}
+	best := stated
+	best.delimiter, best.quote = delimiters[0], quotes[0]
+	var bestFit fit
 	for _, quote := range quotes {
-		for _, delimiter := range delimiters {
-			d := dialect{delimiter, quote}
-			if f := try(sample, d); f.better(bestFit) && (quote != '\'' || s.quoteSet || f.quoted > 0) {
-				best, bestFit = d, f
+		for _, backslash := range []bool{false, true} {
+			if s.escape == "auto" && backslash && !bytes.Contains(sample, []byte{'\\', quote}) || s.escape != "auto" && backslash != stated.backslash {
+				continue
+			}
+			for _, delimiter := range delimiters {
+				d := dialect{delimiter, quote, stated.lineEnd, backslash}
+				if f := try(sample, d); f.better(bestFit) && (quote != '\'' || s.quoteSet || f.quoted > 0) {
+					best, bestFit = d, f
+				}
 			}
 		}
 	}
-	return best, nil
+	return best, bestFit
 }
 
 // fit is how well a sample agrees with a dialect.
@@ -70,6 +197,7 @@ func (f fit) better(than fit) bool {
 
 func try(sample []byte, d dialect) fit {
 	r := reader{w: files.NewWindow(int64(len(sample)) + 1), dialect: d}
+	r.w.LineEnd(d.lineEnd)
 	r.w.Reset(bytes.NewReader(sample), 0, 0)
 	var f fit
 	rows, same := 0, 0

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/sources/charset"
 	"github.com/usher-id/usher/sources/files"
 )
 
@@ -27,21 +28,32 @@ twice is an error. Several files must have the same columns in the same order.
 
 Every value is text, exactly as it stands in the file: leading zeros and spaces stay. ` + "`types`" + ` reads columns as something else.
 
-Text is UTF-8, with or without a byte order mark; lines end with LF or CRLF; blank lines are passed over. A value in quotes may hold
-delimiters, line ends and doubled quotes. A value that begins with an apostrophe and then ` + "`=`, `+`, `-`, `@`" + `, a tab or a carriage return was guarded
-against spreadsheets by who wrote it, as the sink ` + "`csv`" + ` does: the apostrophe is taken off. ` + "`guard: false`" + ` leaves it there.
+Text is read as UTF-8, or in the encoding that ` + "`encoding`" + ` says or the file seems to have; lines end with LF, CRLF or CR; blank lines are passed over. A value in quotes may hold
+delimiters, line ends and doubled quotes, or quotes behind a backslash. A first line such as ` + "`sep=;`" + `, by which Excel is told the delimiter, is obeyed and is no row.
+
+A value that begins with an apostrophe and then ` + "`=`, `+`, `-`, `@`" + `, a tab or a carriage return was guarded
+against spreadsheets by who wrote it, as the sink ` + "`csv`" + ` does: the apostrophe is taken off. ` + "`guard: false`" + ` leaves it there. Auth0's export
+puts one before every text: ` + "`strip_apostrophe: true`" + `.
 
 A row that cannot be read is a failed record, by the line on which it begins: too few or too many values, a quote inside
-a value that does not begin with one, a quote that nothing closes, bytes that are not UTF-8, a NUL byte, a value that is not of its
+a value that does not begin with one, a quote that nothing closes, bytes that are not of the encoding, a NUL byte, a value that is not of its
 column's type. Where a stray quote would swallow the rows behind it, only its own line fails.
 
-An empty file is an error, a file with nothing but a header has no records. Rejects are CSV with the same header and delimiter.`,
-		Options: []pipeline.Option{
-			files.Option(),
+An empty file is an error, a file with nothing but a header has no records. Rejects are CSV with the same header and delimiter, in
+UTF-8 whatever the input was, with a byte order mark then; save them as UTF-8. A byte that was not of the encoding stands in them as a byte FF and two
+hexadecimal digits.`,
+		Options: append(files.Options(), []pipeline.Option{
+			{Name: "encoding", Type: pipeline.String, Enum: append([]string{"auto", "utf-16"}, charset.Names()...), Default: "auto",
+				Doc: "How characters are written. `auto` goes by the beginning of each file: a byte order mark; else UTF-8 where it is that; else one of the others that it " +
+					"seems to be, and the run's log says which and how sure that is; else UTF-8. `utf-16` finds out the order of the bytes. " +
+					"A byte order mark is believed whatever is stated."},
 			{Name: "delimiter", Type: pipeline.String, Default: "auto", Example: `";"`,
 				Doc: "The character between values, or `tab`. `auto` finds out which of comma, semicolon, tab and | the first file has."},
 			{Name: "quote", Type: pipeline.String, Default: "auto", Example: `"'"`,
 				Doc: "The character around values, or `none`. `auto` is the double quote, or the single one where the first file has that instead."},
+			{Name: "escape", Type: pipeline.String, Enum: []string{"auto", "doubled", "backslash"}, Default: "auto",
+				Doc: "How a quote stands in a value in quotes: `doubled`, or behind a `backslash`, which then also stands before a backslash or a line end that belongs to the value. " +
+					"`auto` is doubled unless the beginning of the first file can only be read the other way."},
 			{Name: "header", Type: pipeline.Bool,
 				Doc: "Whether the first row of every file names the columns. It is true unless `columns` is given; with `columns` and a header, the header is passed over."},
 			{Name: "columns", Type: pipeline.String, List: true, Example: "[id, email, user_metadata.name]",
@@ -55,23 +67,28 @@ An empty file is an error, a file with nothing but a header has no records. Reje
 					"to remove the attribute or to leave it alone. An empty value in quotes is the empty string in any case."},
 			{Name: "guard", Type: pipeline.Bool, Default: "true", Example: "false",
 				Doc: "Take off the apostrophe that keeps spreadsheets from taking a text for a formula."},
+			{Name: "strip_apostrophe", Type: pipeline.Bool, Example: "true",
+				Doc: "Take one apostrophe off the beginning of every value and column name that has one, as in Auth0's export."},
 			{Name: "max_record_size", Type: pipeline.Size, Default: "16MB",
 				Doc: "The size in bytes up to which a row is read; a larger one is a failed record. It bounds what a quote that nothing closes can swallow."},
-		},
+		}...),
 	},
 	New: func(env pipeline.Env, c *pipeline.Config) (pipeline.Source, error) { return newSource(env, c) },
 }
 
 // options are those of the connector, checked.
 type options struct {
-	sniff    bool // delimiter or quote are to be found out
+	stated   string // the encoding, or auto
+	sniff    bool   // delimiter, quote or escape are to be found out
 	quoteSet bool
+	escape   string
 	dialect  dialect // as far as it is stated
 	header   bool
 	columns  []string
 	types    map[string]convert
 	empty    string
 	guard    bool
+	strip    bool
 	maxBytes int64
 }
 
@@ -80,7 +97,10 @@ func newSource(env pipeline.Env, c *pipeline.Config) (*Source, error) {
 		header:   !c.Has("columns"),
 		columns:  c.Strings("columns"),
 		empty:    c.String("empty"),
+		stated:   c.String("encoding"),
+		escape:   c.String("escape"),
 		guard:    c.Bool("guard"),
+		strip:    c.Bool("strip_apostrophe"),
 		maxBytes: c.Int("max_record_size"),
 	}
 	if c.Has("header") {
@@ -100,7 +120,8 @@ func newSource(env pipeline.Env, c *pipeline.Config) (*Source, error) {
 		return nil, err
 	}
 	o.quoteSet = c.String("quote") != "auto"
-	o.sniff = c.String("delimiter") == "auto" || !o.quoteSet
+	o.dialect.backslash = o.escape == "backslash"
+	o.sniff = c.String("delimiter") == "auto" || !o.quoteSet || o.escape == "auto"
 	if d := o.dialect.delimiter; d != 0 && d == o.dialect.quote {
 		return nil, &pipeline.OptionError{Option: "quote", Message: "it is the delimiter, too"}
 	}
@@ -116,7 +137,11 @@ func newSource(env pipeline.Env, c *pipeline.Config) (*Source, error) {
 			return nil, &pipeline.OptionError{Option: "types." + column, Message: fmt.Sprintf("there is no column %q in columns", column)}
 		}
 	}
-	return &Source{env: env, set: files.NewSet(env, c.Strings("path")), options: o}, nil
+	set, err := files.New(env, c)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{env: env, set: set, options: o}, nil
 }
 
 // character gives the one character that an option states, the one that word stands for, or 0 for auto.
@@ -141,13 +166,17 @@ type Source struct {
 
 	// What the first file settles. It does not change after Open.
 	layout     *layout
-	headerText []byte // as it stands in the file
+	headerText []byte // as it stands in the file, in UTF-8
+	mark       bool   // the file is not UTF-8: rejects have a byte order mark
+	sep        byte   // the delimiter of the line that tells Excel
 	found      dialect
 
-	file    *files.File
-	rows    *reader
-	batch   int
-	pending error // what ends the run after the records before it
+	file     *files.File
+	encoding *charset.Encoding // of file
+	noted    *charset.Encoding
+	rows     *reader
+	batch    int
+	pending  error // what ends the run after the records before it
 }
 
 // Check implements pipeline.Checker.
@@ -159,8 +188,12 @@ func (s *Source) Open(ctx context.Context) error {
 		return err
 	}
 	s.pending, s.batch = nil, 0
-	s.layout, s.headerText = nil, nil
+	s.layout, s.headerText, s.sep, s.noted = nil, nil, 0, nil
 	s.rows = &reader{w: files.NewWindow(s.maxBytes), dialect: s.dialect}
+	if s.set.Len() == 0 { // nothing new in what is watched
+		s.pending = io.EOF
+		return nil
+	}
 	return s.start(0)
 }
 
@@ -172,40 +205,50 @@ func (s *Source) start(i int) error {
 	}
 	s.file = file
 	w := s.rows.w
-	w.Reset(file, 0, 0)
+	w.Reset(s.text(file), 0, 0)
 	if err := s.passMark(); err != nil {
 		return err
 	}
+	d := s.found
 	if i == 0 {
+		d = s.dialect
+		s.mark = s.encoding != charset.UTF8
+	}
+	if d.lineEnd, err = s.findLineEnd(d); err != nil {
+		return err
+	}
+	s.rows.lineEnd = d.lineEnd
+	w.LineEnd(d.lineEnd)
+	sep, err := s.separator()
+	if err != nil {
+		return err
+	}
+	if i == 0 {
+		if s.sep = sep; d.delimiter == 0 {
+			d.delimiter = sep
+		}
 		if s.sniff {
-			if s.rows.dialect, err = s.findDialect(); err != nil {
+			if d, err = s.findDialect(d); err != nil {
 				return err
 			}
 		}
-		s.found = s.rows.dialect
+		s.found = d
 	}
+	s.rows.dialect = d
 	return s.readHeader()
 }
 
-// passMark passes over a byte order mark, and makes sure that the file is not empty.
+// passMark passes over a byte order mark.
 func (s *Source) passMark() error {
 	w := s.rows.w
-	for len(w.Bytes()) < 3 {
-		if err := w.More(); err == io.EOF {
-			break
-		} else if err != nil {
-			return err
-		}
+	_, err := sample(w, func(b []byte) bool { return len(b) >= len(byteOrderMark) })
+	if bytes.HasPrefix(w.Bytes(), byteOrderMark) {
+		w.AdvanceLines(len(byteOrderMark), 0)
 	}
-	b := w.Bytes()
-	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {
-		return &pipeline.Error{Code: "csv.not_utf8", Message: s.file.Origin + " is UTF-16", Hint: "save it as CSV UTF-8"}
-	}
-	if bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
-		w.AdvanceLines(3, 0)
-	}
-	return nil
+	return err
 }
+
+var byteOrderMark = []byte("\ufeff")
 
 func (s *Source) readHeader() error {
 	first := s.layout == nil
@@ -235,7 +278,7 @@ func (s *Source) readHeader() error {
 	names := make([]string, len(s.rows.fields))
 	for i, name := range s.rows.fields {
 		names[i] = strings.TrimSpace(name)
-		if s.guard && guarded(names[i]) {
+		if s.strip && strings.HasPrefix(names[i], "'") || s.guard && guarded(names[i]) {
 			names[i] = names[i][1:]
 		}
 	}
@@ -358,7 +401,9 @@ func (s *Source) record(r *pipeline.Record, err error) {
 		r.Raw = bytes.Clone(s.rows.text)
 		return
 	}
-	if s.guard {
+	if s.strip {
+		s.stripRow()
+	} else if s.guard {
 		for i, text := range s.rows.fields {
 			if guarded(text) {
 				s.rows.fields[i] = text[1:]
@@ -374,6 +419,22 @@ func (s *Source) record(r *pipeline.Record, err error) {
 	r.Source = o
 	if s.layout.typed {
 		r.Raw = bytes.Clone(s.rows.text) // 007 as a number does not tell how it was written
+	}
+}
+
+// stripRow takes the apostrophe off the values of a row. What is empty then was not left out.
+func (s *Source) stripRow() {
+	for i, text := range s.rows.fields {
+		if text == "" || text[0] != '\'' {
+			continue
+		}
+		s.rows.fields[i] = text[1:]
+		if len(text) == 1 {
+			if s.rows.quoted == nil {
+				s.rows.quoted = make([]bool, len(s.rows.fields))
+			}
+			s.rows.quoted[i] = true
+		}
 	}
 }
 
@@ -400,13 +461,24 @@ func (s *Source) problem(err error) pipeline.Problem {
 	quote := string(rune(s.rows.quote))
 	switch err {
 	case errBadQuote:
-		return pipeline.Problem{Code: "csv.bad_quote", Message: fmt.Sprintf("a %s stands where none may be; double it, and put the value in quotes", quote)}
+		p := pipeline.Problem{Code: "csv.bad_quote", Message: fmt.Sprintf("a %s stands where none may be; double it, and put the value in quotes", quote)}
+		if !s.rows.backslash && bytes.Contains(s.rows.text, []byte{'\\', s.rows.quote}) {
+			p.Message += fmt.Sprintf("; or, if \\%s is a quote in this file, state escape: backslash", quote)
+		}
+		return p
 	case errUnclosed:
 		return pipeline.Problem{Code: "csv.unclosed_quote", Message: fmt.Sprintf("a value begins with a %s that nothing closes", quote)}
 	case errTooLarge:
 		return pipeline.Problem{Code: "csv.row_too_large", Message: fmt.Sprintf("the row is larger than max_record_size, %d bytes", s.maxBytes)}
 	}
-	p := pipeline.Problem{Code: "csv.invalid_utf8", Message: "there are bytes that are not UTF-8; is the file in another encoding?"}
+	p := pipeline.Problem{Code: "csv.invalid_utf8", Message: "there are bytes that are not UTF-8; if the file is in another encoding, say so with encoding"}
+	switch s.encoding {
+	case charset.UTF8:
+	case charset.Latin1:
+		p = pipeline.Problem{Code: "csv.bad_encoding", Message: "there are control characters, 0x80 to 0x9f, which are no text in latin-1; is it windows-1252?"}
+	default:
+		p = pipeline.Problem{Code: "csv.bad_encoding", Message: fmt.Sprintf("there are bytes that are not %s; is the file in another encoding, or damaged here?", s.encoding.Name)}
+	}
 	bad := func(field string) bool { return !utf8.ValidString(field) }
 	if err == errNUL {
 		p = pipeline.Problem{Code: "csv.nul_byte", Message: "there is a NUL byte"}
@@ -429,7 +501,7 @@ func (s *Source) Progress() (done, total int64) { return s.set.Progress() }
 
 // RejectsExtension implements pipeline.Rejecter: that of the first file.
 func (s *Source) RejectsExtension() string {
-	switch extension := filepath.Ext(strings.TrimSuffix(s.set.Patterns()[0], ".gz")); extension {
+	switch extension := filepath.Ext(files.Uncompressed(s.set.Patterns()[0])); extension {
 	case ".tsv", ".txt", ".tab":
 		return extension
 	}
@@ -438,26 +510,49 @@ func (s *Source) RejectsExtension() string {
 
 // AppendReject implements pipeline.Rejecter.
 func (s *Source) AppendReject(dst []byte, n int64, r *pipeline.Record) []byte {
-	if n == 0 && s.header {
-		dst = append(dst, s.headerText...)
-		dst = append(dst, '\n')
+	end := s.found.lineEnd
+	if n == 0 {
+		if s.mark {
+			dst = append(dst, byteOrderMark...)
+		}
+		if s.sep != 0 {
+			dst = append(append(dst, "sep="...), s.sep, end)
+		}
+		if s.header {
+			dst = append(dst, s.headerText...)
+			dst = append(dst, end)
+		}
 	}
 	switch {
 	case len(r.Raw) > 0:
 		dst = append(dst, r.Raw...)
 	case r.Source != nil:
-		dst = s.layout.appendRow(dst, r.Source, s.found, s.guard)
+		dst = s.layout.appendRow(dst, r.Source, s.found, s.strip, s.guard)
 	default:
 		// The row was too large to be kept. Something must stand for it; it is read as a short row.
 		dst = append(dst, '-')
 	}
-	return append(dst, '\n')
+	return append(dst, end)
 }
 
 // RejectsEnd implements pipeline.Rejecter.
 func (s *Source) RejectsEnd(int64) []byte { return nil }
 
-// ReadRejects implements pipeline.Rejecter.
+// ReadRejects implements pipeline.Rejecter. Rejects are UTF-8 whatever the input was.
 func (s *Source) ReadRejects(path string) pipeline.Source {
-	return &Source{env: s.env, set: files.NewSet(s.env, []string{path}), options: s.options}
+	o := s.options
+	o.stated = charset.UTF8.Name
+	return &Source{env: s.env, set: files.NewSet(s.env, []string{path}), options: o}
 }
+
+// SetCursor implements pipeline.Cursored.
+func (s *Source) SetCursor(stored []byte) { s.set.SetCursor(stored) }
+
+// Cursor implements pipeline.Cursored: the files that were taken, where they are watched.
+func (s *Source) Cursor() []byte { return s.set.Cursor() }
+
+// Scope implements pipeline.Scoped.
+func (s *Source) Scope() []byte { return s.set.Scope() }
+
+// SetScope implements pipeline.Scoped.
+func (s *Source) SetScope(scope []byte) { s.set.SetScope(scope) }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/acceptance"
+	"github.com/usher-id/usher/sources/charset"
 	"github.com/usher-id/usher/sources/files"
 	"github.com/usher-id/usher/value"
 )
@@ -170,7 +171,6 @@ func TestErrors(t *testing.T) {
 		{"column around a column", "a.b,a\n1,2\n", "", "csv.bad_header", `"a"`},
 		{"bad quote in the header", "\na,b\"\n1,2\n", "", "csv.bad_quote", "f:2: in the header"},
 		{"header in another encoding", "caf\xe9,b\n1,2\n", "", "csv.invalid_utf8", "f:1: in the header"},
-		{"UTF-16", "\xff\xfea\x00", "", "csv.not_utf8", "UTF-16"},
 		{"type of no column", "a,b\n1,2\n", "types: {c: int}", "csv.unknown_column", `"c"`},
 		{"more columns named than there are", "a,b\n1,2\n", "columns: [a, b, c], header: true", "csv.header_differs", "2 columns"},
 	} {
@@ -211,9 +211,10 @@ func TestBadOptions(t *testing.T) {
 	for _, change := range []map[string]any{
 		{"delimiter": ";;"}, {"delimiter": "\n"}, {"quote": "é"}, {"delimiter": ";", "quote": ";"}, {"header": false},
 		{"columns": []string{"a", "a"}}, {"columns": []string{"a", ""}}, {"columns": []string{"a"}, "types": map[string]string{"b": "int"}},
-		{"max_record_size": int64(0)},
+		{"max_record_size": int64(0)}, {"max_ratio": int64(0)}, {"watch": true, "path": []string{"-"}},
 	} {
-		values := map[string]any{"path": []string{"f"}, "delimiter": "auto", "quote": "auto", "empty": "string", "max_record_size": int64(1024)}
+		values := map[string]any{"path": []string{"f"}, "delimiter": "auto", "quote": "auto", "empty": "string", "max_record_size": int64(1024),
+			"encoding": "auto", "escape": "auto", "max_unpacked": int64(1 << 30), "max_ratio": int64(250)}
 		for name, v := range change {
 			values[name] = v
 		}
@@ -343,14 +344,20 @@ func TestAcceptanceOfSeveralFiles(t *testing.T) {
 // in some record.
 func FuzzRows(f *testing.F) {
 	for _, seed := range []string{"a,b\n1,\"x\ny\"\n", "a;b\r\n\"1\";\"\"\"\"\r\n", "\"", "a,\"b\nc\"d\ne,f", "a\n\n\"\r\n\",\r", "x\"\n\"y\"\n"} {
-		f.Add([]byte(seed), byte(','), 3)
-		f.Add([]byte(seed), byte(';'), 1000)
+		f.Add([]byte(seed), byte(','), 3, false, false)
+		f.Add([]byte(seed), byte(';'), 1000, false, false)
+		f.Add([]byte(strings.ReplaceAll(seed, "\n", "\r")), byte(','), 2, true, false)
+		f.Add([]byte(strings.ReplaceAll(seed, `""`, `\"`)), byte(','), 1, false, true)
 	}
-	f.Fuzz(func(t *testing.T, text []byte, delimiter byte, step int) {
+	f.Fuzz(func(t *testing.T, text []byte, delimiter byte, step int, returns, backslash bool) {
 		if delimiter >= 0x80 || strings.IndexByte("\"\r\n\x00", delimiter) >= 0 {
 			return
 		}
-		r := reader{w: files.NewWindow(4 << 10), dialect: dialect{delimiter, '"'}}
+		r := reader{w: files.NewWindow(4 << 10), dialect: dialect{delimiter, '"', '\n', backslash}}
+		if returns {
+			r.lineEnd = '\r'
+		}
+		r.w.LineEnd(r.lineEnd)
 		r.w.Reset(&slow{text, max(step%5000, 1)}, 0, 0)
 		var rows [][]string
 		clean := true
@@ -366,14 +373,14 @@ func FuzzRows(f *testing.F) {
 			if r.w.Offset() <= last {
 				t.Fatal("the reader stands still")
 			}
-			if line := int64(bytes.Count(text[:last], []byte{'\n'})) + 1; r.line < line {
+			if line := int64(bytes.Count(text[:last], []byte{r.lineEnd})) + 1; r.line < line {
 				t.Fatalf("a row on line %d begins before line %d", r.line, line)
 			}
 			last = r.w.Offset()
 			clean = clean && err == nil
 			rows = append(rows, slices.Clone(r.fields))
 		}
-		if !clean || bytes.Contains(text, []byte("\r")) {
+		if !clean || returns || backslash || bytes.Contains(text, []byte("\r")) {
 			return // encoding/csv takes CRLF in quotes for LF
 		}
 		std := csv.NewReader(bytes.NewReader(text))
@@ -405,17 +412,24 @@ func (s *slow) Read(p []byte) (int, error) {
 
 // FuzzSource checks that no text and no options panic, hang, or give a record neither values nor an error.
 func FuzzSource(f *testing.F) {
-	f.Add([]byte("a,b.c\n1,2\n\"3,4\n"), "auto", "auto", "string", "int")
-	f.Add([]byte("'a'|'b'\n'1'|''\n"), "|", "'", "absent", "json")
-	f.Add([]byte("a\tb\n1\t\n"), "tab", "none", "null", "time")
-	f.Fuzz(func(t *testing.T, text []byte, delimiter, quote, empty, kind string) {
+	f.Add([]byte("a,b.c\n1,2\n\"3,4\n"), "auto", "auto", "string", "int", "auto", false)
+	f.Add([]byte("'a'|'b'\n'1'|''\n"), "|", "'", "absent", "json", "windows-1252", true)
+	f.Add([]byte("a\tb\n1\t\n"), "tab", "none", "null", "time", "utf-8", false)
+	f.Add([]byte("sep=;\ra;b\r\"x\\\"\ny\";'z\r"), "auto", "auto", "null", "string", "auto", true)
+	f.Add([]byte("\xff\xfea\x00,\x00b\x00\n\x001\x00,\x00\x00\xd8\n\x00"), "auto", "auto", "string", "string", "utf-16", false)
+	f.Add([]byte("\xd0\xd5\xc3\xfb,\xd3\xca\xcf\xe4\n\xcd\xf5,\xff\n"), "auto", "auto", "string", "string", "gb18030", false)
+	f.Fuzz(func(t *testing.T, text []byte, delimiter, quote, empty, kind, encoding string, strip bool) {
+		if charset.Named(encoding) == nil && encoding != "auto" && encoding != "utf-16" {
+			return
+		}
 		if !slices.Contains([]string{"string", "null", "absent"}, empty) || !slices.Contains(typeNames, kind) {
 			return
 		}
 		first, _, _ := strings.Cut(string(text), "\n")
 		name, _, _ := strings.Cut(first, ",")
 		s, err := Type.New(pipeline.Env{Stdin: bytes.NewReader(text)}, pipeline.NewConfig(map[string]any{"path": []string{"-"}, "delimiter": delimiter,
-			"quote": quote, "empty": empty, "max_record_size": int64(2048), "types": map[string]string{name: kind}}))
+			"quote": quote, "empty": empty, "max_record_size": int64(2048), "types": map[string]string{name: kind},
+			"encoding": encoding, "escape": "auto", "strip_apostrophe": strip, "guard": !strip, "max_unpacked": int64(1 << 20), "max_ratio": int64(250)}))
 		if err != nil {
 			return
 		}

@@ -1,5 +1,5 @@
-// Package files opens what file sources read: files by name and by glob in a stable order, the standard input,
-// plain or gzip, with one kind of error for what can be wrong with a file.
+// Package files opens what file sources read: files by name and by glob in a stable order, what is in zip files, the
+// standard input, each file of a folder once; plain or compressed, with one kind of error for what can be wrong with a file.
 package files
 
 import (
@@ -17,8 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/usher-id/usher/pipeline"
 )
 
@@ -26,8 +24,26 @@ import (
 func Option() pipeline.Option {
 	return pipeline.Option{Name: "path", Type: pipeline.Path, List: true, Required: true,
 		Doc: "One or more files, or globs with `*`, `?` and `[…]`; `-` is the standard input. Several files are read one after " +
-			"the other: in the order given, those of a glob sorted by name, each file once. gzip is recognised by its content.",
+			"the other: in the order given, those of a glob sorted by name, each file once. gzip, zstd and bzip2 are recognised by their content.",
 		Example: "exports/users-*.json.gz"}
+}
+
+// Options declares the options of a source that also reads what is in zip files, and that can watch a folder.
+func Options() []pipeline.Option {
+	path := Option()
+	path.Doc += " A zip file is read as the files in it, sorted by name; `users.zip!*.csv` takes some of them. With `watch`, a folder is the files in it."
+	return []pipeline.Option{
+		path,
+		{Name: "watch", Type: pipeline.Bool,
+			Doc: "Take each file once: a run takes the files that no completed run of this pipeline has taken, sorted by name, and none " +
+				"is no error. A file that has changed is taken again as a whole. `usher cursor` shows what was taken, `usher run --full` takes everything."},
+		{Name: "settle", Type: pipeline.Duration, Default: "10s",
+			Doc: "With `watch`: a file that was changed less than this ago is still being written, and left for the next run."},
+		{Name: "max_unpacked", Type: pipeline.Size, Default: "64GB",
+			Doc: "The size in bytes up to which a compressed file, or all that is in a zip file, is unpacked."},
+		{Name: "max_ratio", Type: pipeline.Int, Default: "250",
+			Doc: "How many times its size a compressed file may unpack to, once that is more than 64 MB: a bound on files made to do harm."},
+	}
 }
 
 // stdin is the path that means the standard input.
@@ -37,6 +53,9 @@ const stdin = "-"
 type Set struct {
 	patterns []string
 	stdin    io.Reader
+	limits   Limits
+	archives bool // zip files are read as what is in them
+	watch    *watch
 
 	inputs []input
 	total  int64 // bytes of all inputs as they are stored; 0 if that is not known
@@ -45,16 +64,57 @@ type Set struct {
 	open   *File
 	head   []byte // of the standard input, kept for the fingerprint
 	ctx    context.Context
+
+	archive        *archive // of the member that was opened last
+	unpackedBefore int64    // of that archive
 }
 
 // input is one file of the set as it was when the set was opened.
 type input struct {
-	path   string
-	origin string
-	info   fs.FileInfo // nil for the standard input
+	path    string
+	members string // the pattern of members of an archive
+	origin  string
+	info    fs.FileInfo // nil for the standard input
+	entry   *entry      // of a member of an archive
 }
 
-// NewSet gives the set of files that the patterns name. It does no I/O.
+// size is how many bytes are stored of the input, if that is known.
+func (in *input) size() (n int64, known bool) {
+	switch {
+	case in.entry != nil:
+		return int64(in.entry.stored), true
+	case in.info == nil || !in.info.Mode().IsRegular():
+		return 0, false
+	}
+	return in.info.Size(), true
+}
+
+// name is how errors call the input.
+func (in *input) name() string {
+	if in.entry != nil {
+		return in.path + "!" + in.entry.name
+	}
+	return in.path
+}
+
+// New gives the set of files that Options describe. It does no I/O.
+func New(env pipeline.Env, c *pipeline.Config) (*Set, error) {
+	s := NewSet(env, c.Strings("path"))
+	s.archives = true
+	s.limits = Limits{Size: c.Int("max_unpacked"), Ratio: c.Int("max_ratio")}
+	if s.limits.Size <= 0 || s.limits.Ratio <= 0 {
+		return nil, &pipeline.OptionError{Option: "max_ratio", Message: "max_unpacked and max_ratio must be more than 0"}
+	}
+	if c.Bool("watch") {
+		if slices.Contains(s.patterns, stdin) {
+			return nil, &pipeline.OptionError{Option: "watch", Message: "the standard input cannot be watched", Hint: "name a folder"}
+		}
+		s.watch = newWatch(env, c.Duration("settle"))
+	}
+	return s, nil
+}
+
+// NewSet gives the set of files that the patterns name, in which a zip file is a file like others. It does no I/O.
 func NewSet(env pipeline.Env, patterns []string) *Set {
 	in := env.Stdin
 	if in == nil {
@@ -70,51 +130,102 @@ func (s *Set) Patterns() []string { return s.patterns }
 // file.not_found, file.is_directory, file.unreadable and file.bad_pattern, all Unreachable.
 func (s *Set) Open(ctx context.Context) error {
 	s.ctx = ctx
-	inputs, err := s.find()
+	found, err := s.find()
 	if err != nil {
 		return err
 	}
-	for i := range inputs {
-		if err := inputs[i].inspect(); err != nil {
+	if s.watch != nil {
+		if found, err = s.watch.choose(found); err != nil {
+			return err
+		}
+	}
+	var inputs []input
+	for _, in := range found {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := in.inspect(); err != nil {
+			return err
+		}
+		if inputs, err = s.expand(inputs, in); err != nil {
 			return err
 		}
 	}
 	name(inputs)
 	s.inputs, s.next, s.total = inputs, 0, 0
 	s.done.Store(0)
-	for _, in := range inputs {
-		if in.info == nil || !in.info.Mode().IsRegular() {
+	for i := range inputs {
+		n, known := inputs[i].size()
+		if !known {
 			s.total = 0
 			break
 		}
-		s.total += in.info.Size()
+		s.total += n
 	}
 	return nil
 }
 
+// expand appends the input, or what is in it if it is an archive.
+func (s *Set) expand(inputs []input, in input) ([]input, error) {
+	if !s.archives || in.info == nil || !in.info.Mode().IsRegular() {
+		return append(inputs, in), nil
+	}
+	if is, err := isArchive(in.path); err != nil || !is {
+		if err == nil && in.members != "" {
+			err = &pipeline.Error{Code: "file.not_found", Message: in.path + " is no zip file: it has no members", Hint: "name the file alone"}
+		}
+		return append(inputs, in), err
+	}
+	list, err := members(in)
+	return append(inputs, list...), err
+}
+
 // Check reports whether Open would find everything, and leaves nothing open.
 func (s *Set) Check(ctx context.Context) error {
-	return (&Set{patterns: s.patterns, stdin: s.stdin}).Open(ctx)
+	c := &Set{patterns: s.patterns, stdin: s.stdin, archives: s.archives, limits: s.limits}
+	if s.watch != nil {
+		c.watch = s.watch.silent()
+	}
+	return c.Open(ctx)
 }
 
 func (s *Set) find() ([]input, error) {
 	var inputs []input
 	seen := map[string]bool{}
-	add := func(path string) {
-		if !seen[path] {
-			seen[path] = true
-			inputs = append(inputs, input{path: path})
+	add := func(path, member string) {
+		if in := (input{path: path, members: member}); !seen[path+"!"+member] {
+			seen[path+"!"+member] = true
+			inputs = append(inputs, in)
 		}
 	}
 	for _, pattern := range s.patterns {
 		if pattern == stdin {
-			add(stdin)
+			add(stdin, "")
 			continue
 		}
 		pattern = filepath.Clean(pattern)
-		// A file of exactly this name wins over the glob that the name may also be.
-		if _, err := os.Lstat(pattern); err == nil || !strings.ContainsAny(pattern, `*?[`) {
-			add(pattern)
+		// A file of exactly this name wins over what the name may also mean.
+		info, err := os.Lstat(pattern)
+		member := ""
+		if err != nil && s.archives {
+			if pattern, member = cutMembers(pattern); member != "" {
+				info, err = os.Lstat(pattern)
+			}
+		}
+		if s.watch != nil && err == nil {
+			if info, err := os.Stat(pattern); err == nil && info.IsDir() {
+				list, err := s.watch.list(pattern)
+				if err != nil {
+					return nil, err
+				}
+				for _, path := range list {
+					add(path, "")
+				}
+				continue
+			}
+		}
+		if info != nil || !strings.ContainsAny(pattern, `*?[`) {
+			add(pattern, member)
 			continue
 		}
 		matches, err := filepath.Glob(pattern)
@@ -122,7 +233,7 @@ func (s *Set) find() ([]input, error) {
 			return nil, &pipeline.Error{Code: "file.bad_pattern", Message: fmt.Sprintf("%s is not a glob", pattern),
 				Hint: "close the bracket, or write \\[ for a bracket itself", Err: err, Unreachable: true}
 		}
-		if len(matches) == 0 {
+		if len(matches) == 0 && s.watch == nil {
 			return nil, &pipeline.Error{Code: "file.not_found", Message: "no file matches " + pattern,
 				Hint: "check the folder and the pattern", Unreachable: true}
 		}
@@ -131,10 +242,10 @@ func (s *Set) find() ([]input, error) {
 			if info, err := os.Stat(match); err == nil && info.IsDir() {
 				continue
 			}
-			add(match)
+			add(match, member)
 		}
 	}
-	if len(inputs) == 0 {
+	if len(inputs) == 0 && s.watch == nil {
 		return nil, &pipeline.Error{Code: "file.not_found", Message: "only folders match " + strings.Join(s.patterns, ", "),
 			Hint: "name files, such as " + filepath.Join(s.patterns[0], "*"), Unreachable: true}
 	}
@@ -152,7 +263,7 @@ func (in *input) inspect() error {
 	}
 	if info.IsDir() {
 		return &pipeline.Error{Code: "file.is_directory", Message: in.path + " is a folder, not a file",
-			Hint: "name the files in it, such as " + filepath.Join(in.path, "*"), Unreachable: true}
+			Hint: "name the files in it, such as " + filepath.Join(in.path, "*") + ", or have a source that can watch it for new ones", Unreachable: true}
 	}
 	in.info = info
 	if info.Mode().IsRegular() {
@@ -167,19 +278,27 @@ func (in *input) inspect() error {
 
 // name gives every input its short name, or its whole path where two short names are the same.
 func name(inputs []input) {
-	count := map[string]int{}
+	paths := map[string]string{} // by short name; "" for several
 	for _, in := range inputs {
-		count[filepath.Base(in.path)]++
+		base := filepath.Base(in.path)
+		if path, ok := paths[base]; ok && path != in.path {
+			paths[base] = ""
+		} else {
+			paths[base] = in.path
+		}
 	}
 	for i := range inputs {
 		in := &inputs[i]
 		switch base := filepath.Base(in.path); {
 		case in.path == stdin:
 			in.origin = "stdin"
-		case count[base] > 1:
+		case paths[base] == "":
 			in.origin = in.path
 		default:
 			in.origin = base
+		}
+		if in.entry != nil {
+			in.origin += "!" + in.entry.name
 		}
 	}
 }
@@ -228,13 +347,12 @@ func (s *Set) OpenFile(i int) (*File, error) {
 	}
 	s.next = i + 1
 	before := int64(0)
-	for _, in := range s.inputs[:i] {
-		if in.info != nil {
-			before += in.info.Size()
-		}
+	for k := range s.inputs[:i] {
+		n, _ := s.inputs[k].size()
+		before += n
 	}
 	s.done.Store(before)
-	f := &File{Index: i, Origin: s.inputs[i].origin, input: s.inputs[i], done: &s.done, ctx: s.ctx}
+	f := &File{Index: i, Origin: s.inputs[i].origin, input: s.inputs[i], done: &s.done, before: before, limits: s.limits, ctx: s.ctx}
 	s.open = f
 	if err := f.start(s); err != nil {
 		_ = s.closeFile()
@@ -249,11 +367,23 @@ func (s *Set) closeFile() error {
 	if f == nil {
 		return nil
 	}
+	if f.entry != nil {
+		s.unpackedBefore = f.unpackedSize
+	}
 	return f.close()
 }
 
+func (s *Set) closeArchive() error {
+	a := s.archive
+	s.archive = nil
+	if a == nil {
+		return nil
+	}
+	return a.close()
+}
+
 // Close closes the file that is open.
-func (s *Set) Close() error { return s.closeFile() }
+func (s *Set) Close() error { return errors.Join(s.closeFile(), s.closeArchive()) }
 
 // Progress gives the bytes read and the bytes there are, as they are stored; 0 if that is not known. It is safe for
 // concurrent use with everything but Open.
@@ -270,6 +400,8 @@ func (s *Set) Fingerprint() (string, error) {
 	for _, in := range s.inputs {
 		fmt.Fprintf(sum, "%q ", in.path)
 		switch {
+		case in.entry != nil:
+			fmt.Fprintf(sum, "%q %d %d %x ", in.entry.name, in.info.Size(), in.info.ModTime().UnixNano(), in.entry.crc)
 		case in.info == nil:
 			_, _ = sum.Write(s.head)
 		case in.info.Mode().IsRegular():
@@ -300,10 +432,16 @@ type File struct {
 	file    *os.File
 	stored  reader // counts the bytes as they are stored
 	content io.Reader
-	packed  *gzip.Reader
+	peeked  []byte // read ahead of the content
 	pump    *pump
 	done    *atomic.Int64
+	before  int64 // of done, for the files before this one
 	ctx     context.Context
+
+	packed       string // how the content is compressed; empty if it is not
+	limits       Limits
+	unpackedSize int64
+	releases     []func() // what unpacks has to be released, the last first
 }
 
 // reader counts what is read from the stored bytes, and knows when a file has become shorter than it was.
@@ -335,6 +473,9 @@ func (r *reader) Read(p []byte) (int, error) {
 }
 
 func (f *File) start(s *Set) error {
+	if f.entry != nil {
+		return f.startMember(s)
+	}
 	if f.path == stdin {
 		f.pump = newPump(s.stdin)
 		f.stored = reader{f: f, r: pumped{f}}
@@ -348,6 +489,12 @@ func (f *File) start(s *Set) error {
 	}
 	head := make([]byte, headSize)
 	n, err := io.ReadAtLeast(&f.stored, head, 2)
+	// A pipe may give its first bytes one by one.
+	for err == nil && n < magicSize && mayBeMagic(head[:n]) {
+		var m int
+		m, err = f.stored.Read(head[n:])
+		n += m
+	}
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return f.readError(err)
 	}
@@ -355,25 +502,58 @@ func (f *File) start(s *Set) error {
 	if f.path == stdin {
 		s.head = slices.Clone(head[:n])
 	}
-	f.content = &f.stored
-	if n >= 2 && head[0] == 0x1f && head[1] == 0x8b { // RFC 1952, section 2.3.1
-		unpacked, err := gzip.NewReader(&f.stored)
-		f.packed = unpacked
-		if err != nil {
-			return f.damaged(err)
-		}
-		f.content = unpacked
-	}
-	return nil
+	return f.unpack(&f.stored, head[:n])
 }
+
+// plain reports whether the content is that of a regular file as it is stored.
+func (f *File) plain() bool {
+	return f.packed == "" && f.file != nil && f.info.Mode().IsRegular()
+}
+
+// Peek gives the beginning of the content without passing over it, at least as much as enough asks for unless the
+// content ends before that or an error comes, which the next Read gives.
+func (f *File) Peek(enough func(head []byte) bool) (head []byte, whole bool) {
+	size := int64(peekSize)
+	if f.plain() {
+		size = min(size, f.info.Size()+1)
+	}
+	buf := append(make([]byte, 0, max(size, int64(len(f.peeked)))), f.peeked...)
+	for !enough(buf) {
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, cap(buf))
+		}
+		n, err := f.content.Read(buf[len(buf):min(cap(buf), len(buf)+peekSize)])
+		buf = buf[:len(buf)+n]
+		if err != nil {
+			f.content = failing{err}
+			whole = err == io.EOF
+			break
+		}
+	}
+	f.peeked = buf
+	return buf, whole
+}
+
+// peekSize is how much a first Peek makes room for, and the most that it reads at once.
+const peekSize = 64 << 10
+
+// failing gives the error that came while a file was peeked at.
+type failing struct{ err error }
+
+func (r failing) Read([]byte) (int, error) { return 0, r.err }
 
 // Skip passes over n bytes of the content, without reading them where that can be. io.EOF says that there are fewer.
 func (f *File) Skip(n int64) error {
-	if f.packed != nil || f.file == nil || !f.info.Mode().IsRegular() {
+	held := min(n, int64(len(f.peeked)))
+	f.peeked = f.peeked[held:]
+	if n -= held; n == 0 {
+		return nil
+	}
+	if _, ok := f.content.(*reader); !ok || !f.plain() {
 		_, err := io.CopyN(io.Discard, f, n)
 		return err
 	}
-	held := min(n, int64(len(f.stored.head)))
+	held = min(n, int64(len(f.stored.head)))
 	f.stored.head = f.stored.head[held:]
 	if n -= held; n == 0 {
 		return nil
@@ -424,10 +604,17 @@ func openWaiting(ctx context.Context, in input) (*os.File, error) {
 }
 
 // Read reads the content. Its errors are io.EOF, the context's, or *pipeline.Error with the codes file.unreadable,
-// file.truncated and file.gzip_damaged.
+// file.truncated, file.too_large, file.too_dense and, by its compression, such as file.gzip_damaged.
 func (f *File) Read(p []byte) (int, error) {
 	if err := f.ctx.Err(); err != nil {
 		return 0, err
+	}
+	if len(f.peeked) > 0 {
+		n := copy(p, f.peeked)
+		if f.peeked = f.peeked[n:]; len(f.peeked) == 0 {
+			f.peeked = nil
+		}
+		return n, nil
 	}
 	n, err := f.content.Read(p)
 	if err == nil || err == io.EOF {
@@ -436,34 +623,14 @@ func (f *File) Read(p []byte) (int, error) {
 	return n, f.readError(err)
 }
 
-func (f *File) readError(err error) error {
-	if ctxErr := f.ctx.Err(); ctxErr != nil {
-		return ctxErr
-	}
-	var known *pipeline.Error
-	if errors.As(err, &known) {
-		return known
-	}
-	if path := (*fs.PathError)(nil); f.packed != nil && !errors.As(err, &path) {
-		return f.damaged(err)
-	}
-	return readError(f.path, err)
-}
-
-func (f *File) damaged(err error) error {
-	reason := "cannot be decompressed: " + err.Error()
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		reason = "ends in the middle of its compressed data"
-	}
-	return &pipeline.Error{Code: "file.gzip_damaged", Message: f.path + " " + reason,
-		Hint: "fetch the file again: it is not whole", Err: err}
-}
-
 func readError(path string, err error) error {
 	return &pipeline.Error{Code: "file.unreadable", Message: fmt.Sprintf("%s cannot be read: %s", path, cause(err)), Err: err}
 }
 
 func (f *File) close() error {
+	for _, release := range slices.Backward(f.releases) {
+		release()
+	}
 	if f.pump != nil {
 		f.pump.stop()
 	}

@@ -21,12 +21,16 @@ type Window struct {
 	start, end int
 	offset     int64 // of buf[start] in the stream
 	line       int64 // lines passed over
+	lineEnd    []byte
 	bound      int
 	err        error
 }
 
 // NewWindow gives a window that holds at most bound bytes.
-func NewWindow(bound int64) *Window { return &Window{bound: int(max(bound, 1<<10))} }
+func NewWindow(bound int64) *Window { return &Window{bound: int(max(bound, 1<<10)), lineEnd: newline} }
+
+// LineEnd has lines end with another byte than a line feed.
+func (w *Window) LineEnd(b byte) { w.lineEnd = []byte{b} }
 
 // Reset turns the window to another stream; offset and line say how much of it was passed over before.
 func (w *Window) Reset(r io.Reader, offset, line int64) {
@@ -47,7 +51,7 @@ func (w *Window) Lines() int64 { return w.line }
 
 // Advance passes over the first n bytes and counts their line ends.
 func (w *Window) Advance(n int) {
-	w.line += int64(bytes.Count(w.buf[w.start:w.start+n], newline))
+	w.line += int64(bytes.Count(w.buf[w.start:w.start+n], w.lineEnd))
 	w.AdvanceLines(n, 0)
 }
 

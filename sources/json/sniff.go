@@ -25,9 +25,6 @@ func (s *Source) sniff() (format, error) {
 			w.AdvanceLines(len(byteOrderMark), 0)
 			continue
 		}
-		if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {
-			return 0, s.cut.error("json.not_utf8", "the file is UTF-16", "save it as UTF-8")
-		}
 		var f format
 		switch {
 		case len(s.at) > 0:
@@ -65,7 +62,8 @@ func indexOf(name string) int {
 
 // empty says whether a file without content is one without records.
 func (s *Source) empty(f format) (format, error) {
-	lines := strings.HasSuffix(s.file.Origin, ".ndjson") || strings.HasSuffix(s.file.Origin, ".jsonl")
+	name := files.Uncompressed(s.file.Origin)
+	lines := strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl")
 	switch {
 	case s.stated == "auto" && lines && len(s.at) == 0:
 		return ndjson, nil
@@ -112,7 +110,7 @@ func guess(b []byte) (f format, settled bool) {
 
 // RejectsExtension implements pipeline.Rejecter: that of the first file.
 func (s *Source) RejectsExtension() string {
-	name := strings.TrimSuffix(s.set.Patterns()[0], ".gz")
+	name := files.Uncompressed(s.set.Patterns()[0])
 	switch extension := filepath.Ext(name); extension {
 	case ".ndjson", ".jsonl":
 		return extension

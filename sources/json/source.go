@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/sources/charset"
 	"github.com/usher-id/usher/sources/files"
 	"github.com/usher-id/usher/value"
 )
@@ -25,7 +26,7 @@ var Type = pipeline.SourceType{
 		Summary:   "Reads JSON files: an array, one object a line (NDJSON), objects one after the other, or an array inside an object.",
 		Shorthand: "path",
 		Doc: `Files are read as a stream: memory depends on the largest record, never on the file. Numbers keep every digit.
-Text is UTF-8, with or without a byte order mark; a name that occurs twice in one object is an error, as are NaN and other things
+Text is UTF-8, with or without a byte order mark, or UTF-16, which is recognised; a name that occurs twice in one object is an error, as are NaN and other things
 that RFC 8259 does not know.
 
 The place of a record is ` + "`file:line`" + ` for one object a line, and ` + "`file:number`" + ` (counted from 1) otherwise. Errors
@@ -33,9 +34,8 @@ name record, line and byte offset. A record that is no object, such as ` + "`nul
 JSON ends the run after the records before it, unless ` + "`on_error: skip`" + ` has it fail alone too. Text that cannot be divided into
 records any more (the file ends too early, a comma is missing between two elements) always ends the run.
 
-Rejects have the format of the input.`,
-		Options: []pipeline.Option{
-			files.Option(),
+Rejects have the format of the input, in UTF-8.`,
+		Options: append(files.Options(), []pipeline.Option{
 			{Name: "format", Type: pipeline.String, Enum: []string{"auto", "array", "ndjson", "concatenated"}, Default: "auto",
 				Doc: "How the records stand in the file. `auto` looks at its beginning: `array` is one array, or several, of records; `ndjson` " +
 					"is one record a line; `concatenated` is one after the other, with any white space. An empty file is an error in `auto` and " +
@@ -46,11 +46,15 @@ Rejects have the format of the input.`,
 				Doc: "What a record that is no valid JSON does: `fail` ends the run after the records before it, `skip` makes it a failed record."},
 			{Name: "max_record_size", Type: pipeline.Size, Default: "16MB",
 				Doc: "The size in bytes up to which a record is read; a larger one is treated as no valid JSON."},
-		},
+		}...),
 	},
 	New: func(env pipeline.Env, c *pipeline.Config) (pipeline.Source, error) {
+		set, err := files.New(env, c)
+		if err != nil {
+			return nil, err
+		}
 		s := &Source{
-			set:      files.NewSet(env, c.Strings("path")),
+			set:      set,
 			stated:   c.String("format"),
 			skip:     c.String("on_error") == "skip",
 			env:      env,
@@ -103,6 +107,10 @@ func (s *Source) Open(ctx context.Context) error {
 	}
 	s.pending, s.batch = nil, 0
 	s.cut = cutter{w: files.NewWindow(s.maxBytes)}
+	if s.set.Len() == 0 { // nothing new in what is watched
+		s.pending = io.EOF
+		return nil
+	}
 	if err := s.start(0); err != nil {
 		return err
 	}
@@ -118,10 +126,27 @@ func (s *Source) start(i int) error {
 	}
 	s.file = file
 	w := s.cut.w
-	w.Reset(file, 0, 0)
+	w.Reset(text(file), 0, 0)
 	s.cut = cutter{w: w, at: s.at, skips: s.skip, origin: file.Origin}
 	s.cut.format, err = s.sniff()
 	return err
+}
+
+// text gives the content of a file as UTF-8. A JSON text begins with an ASCII character, so that the zero bytes tell UTF-16
+// (RFC 4627, section 3).
+func text(file *files.File) io.Reader {
+	head, _ := file.Peek(func(head []byte) bool { return len(head) >= 2 })
+	encoding := charset.Marked(head)
+	switch {
+	case encoding != nil:
+	case len(head) >= 2 && head[0] != 0 && head[1] == 0:
+		encoding = charset.UTF16LE
+	case len(head) >= 2 && head[0] == 0 && head[1] != 0:
+		encoding = charset.UTF16BE
+	default:
+		return file
+	}
+	return encoding.NewReader(file)
 }
 
 // OpenAt implements pipeline.Resumer.
@@ -321,6 +346,18 @@ func (s *Source) bad(r *pipeline.Record, text []byte, code, reason, field string
 
 // Close implements pipeline.Source.
 func (s *Source) Close() error { return s.set.Close() }
+
+// SetCursor implements pipeline.Cursored.
+func (s *Source) SetCursor(stored []byte) { s.set.SetCursor(stored) }
+
+// Cursor implements pipeline.Cursored: the files that were taken, where they are watched.
+func (s *Source) Cursor() []byte { return s.set.Cursor() }
+
+// Scope implements pipeline.Scoped.
+func (s *Source) Scope() []byte { return s.set.Scope() }
+
+// SetScope implements pipeline.Scoped.
+func (s *Source) SetScope(scope []byte) { s.set.SetScope(scope) }
 
 // Fingerprint implements pipeline.Fingerprinter.
 func (s *Source) Fingerprint() (string, error) { return s.set.Fingerprint() }

@@ -157,7 +157,7 @@ func TestErrors(t *testing.T) {
 		{"nothing at the path", `{"user":[],"n":{}}`, "at: users", 0, "json.at_not_found", "it has user, n"},
 		{"no object at the path", `{"users":[]}`, "at: users.items", 0, "json.at_not_found", "users is no object"},
 		{"no array at the path", `{"users":{}}`, "at: users", 0, "json.at_not_array", "users is no array"},
-		{"UTF-16", "\xff\xfe[\x00", "", 0, "json.not_utf8", ""},
+		{"UTF-16 that is cut off", "\xff\xfe[\x00", "", 0, "json.truncated", ""},
 		{"too large", `[{"a":1},{"a":"` + strings.Repeat("x", 2000) + `"}]`, "max_record_size: 1KB", 1, "json.record_too_large", "record 2, line 1, byte 9"},
 		{"too large, and perhaps no record", `{"users":[` + strings.Repeat(`{"a":1},`, 2000) + `{}]}`, "max_record_size: 1KB", 0, "json.record_too_large", "name it with `at`"},
 		{"gzip cut off", packed(t, `[`+strings.Repeat(`{"a":1},`, 100_000)+`{}]`)[:500], "", -1, "file.gzip_damaged", ""},

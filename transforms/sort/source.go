@@ -209,6 +209,21 @@ func (s *sorted) Cursor() []byte {
 	return nil
 }
 
+// Scope implements pipeline.Scoped.
+func (s *sorted) Scope() []byte {
+	if c, ok := s.source.(pipeline.Scoped); ok {
+		return c.Scope()
+	}
+	return nil
+}
+
+// SetScope implements pipeline.Scoped.
+func (s *sorted) SetScope(scope []byte) {
+	if c, ok := s.source.(pipeline.Scoped); ok {
+		c.SetScope(scope)
+	}
+}
+
 // Close implements pipeline.Source.
 func (s *sorted) Close() error {
 	for _, r := range s.runs {
