@@ -225,6 +225,9 @@ func (s *Set) find() ([]input, error) {
 			}
 		}
 		if info != nil || !strings.ContainsAny(pattern, `*?[`) {
+			if s.watch != nil && err != nil {
+				return nil, openError(pattern, err)
+			}
 			add(pattern, member)
 			continue
 		}

@@ -34,7 +34,7 @@ func write(t *testing.T, path, text string) string {
 	return path
 }
 
-func packed(t *testing.T, text string) string {
+func packed(t testing.TB, text string) string {
 	t.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
