@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,11 +26,14 @@ func TestLookingAheadChangesNothing(t *testing.T) {
 		case 1:
 			text += `,"phone_number":null`
 		}
+		if rng.IntN(12) == 0 {
+			return text + "} " // the user is gone
+		}
 		return text + "}"
 	}
 	ctx := context.Background()
 	run := Run{ID: "first", StartedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	o := Options{Upsert: true}
+	o := Options{Upsert: true, OnDelete: Delete}
 	var imports [2]*Import
 	for i := range imports {
 		s := openStore(t, t.TempDir(), Write)
@@ -57,7 +61,11 @@ func TestLookingAheadChangesNothing(t *testing.T) {
 	changes := func(b int) (list []*Change) {
 		reader := plain.rules.NewReader(len(texts[b]))
 		for _, text := range texts[b] {
-			list = append(list, reader.Read(parse(t, text)))
+			read := reader.Read
+			if strings.HasSuffix(text, " ") {
+				read = reader.ReadGone
+			}
+			list = append(list, read(parse(t, text)))
 		}
 		return list
 	}
