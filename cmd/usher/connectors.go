@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -99,7 +98,7 @@ func (a *app) listConnectors() error {
 	if a.json {
 		return a.printJSON(map[string]any{"connectors": all})
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := newTable(a.stdout)
 	for _, c := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Kind, c.Name, c.Summary)
 	}

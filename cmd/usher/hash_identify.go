@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -111,7 +110,7 @@ func (a *app) printIdentified(i identified) error {
 		_, err := fmt.Fprintf(a.stdout, "no known format: %s\n", i.Reason)
 		return err
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := newTable(a.stdout)
 	for _, c := range i.Candidates {
 		notes := []string{c.Reason}
 		if len(c.Needs) > 0 {

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -425,7 +424,7 @@ func (a *app) printProfile(r initialised, in *input) error {
 		fmt.Fprintf(a.stdout, "; %d more cannot be read", r.Unreadable)
 	}
 	fmt.Fprint(a.stdout, "\n\n")
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := newTable(a.stdout)
 	fmt.Fprintln(w, "field\ttype\tfilled\tdistinct\tlength\twhat it looks like")
 	for _, f := range r.Fields {
 		length := strconv.Itoa(f.MinLength)

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/usher-id/usher/pipeline/preflight"
 )
@@ -35,7 +34,7 @@ func (p *passwords) print(out io.Writer) {
 		return
 	}
 	fmt.Fprintln(out, "\npasswords")
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := newTable(out)
 	for _, c := range p.Formats {
 		format, taken := c.Format, takenWords[c.Taken]
 		if format == "" {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -85,7 +84,7 @@ func (a *app) listPresets() error {
 	if a.json {
 		return a.printJSON(map[string]any{"presets": all})
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := newTable(a.stdout)
 	for _, p := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Source, p.Summary)
 	}

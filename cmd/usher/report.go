@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/usher-id/usher/pipeline"
@@ -212,15 +211,15 @@ func printFailures(w io.Writer, doc journal.Document, most int) error {
 		printGroups(w, groups)
 	}
 	fmt.Fprint(w, "\nfailed\n")
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	lines := newTable(w)
 	for _, r := range named {
 		ref := r.Ref
 		for _, problem := range r.Errors {
-			fmt.Fprintf(table, "  %s\t%s\t%s [%s]\n", oneLine(ref), oneLine(problem.Field), oneLine(problem.Message), problem.Code)
+			fmt.Fprintf(lines, "  %s\t%s\t%s [%s]\n", oneLine(ref), oneLine(problem.Field), oneLine(problem.Message), problem.Code)
 			ref = ""
 		}
 	}
-	if err := table.Flush(); err != nil {
+	if err := lines.Flush(); err != nil {
 		return err
 	}
 	if more := doc.Summary.Failed - int64(len(named)); more > 0 {

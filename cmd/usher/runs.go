@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,7 +62,7 @@ func (a *app) listRuns(plans bool) error {
 		fmt.Fprintln(a.stdout, "no runs")
 		return nil
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := newTable(a.stdout)
 	fmt.Fprintln(w, "run\tpipeline\tstarted\tstatus\tread\tinserted\tupdated\tskipped\tfailed")
 	for _, doc := range docs {
 		s := doc.Summary
@@ -116,7 +115,7 @@ func (a *app) showRun(id string) error {
 		return nil
 	}
 	fmt.Fprint(a.stdout, "\nattempts\n")
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := newTable(a.stdout)
 	for _, attempt := range attempts {
 		s := attempt.Summary
 		fmt.Fprintf(w, "  %d\t%s\t%s\t%d inserted, %d updated, %d skipped, %d failed\n", attempt.Attempt, attempt.RunID,
