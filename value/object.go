@@ -27,6 +27,16 @@ type Object struct {
 // NewObject gives an empty Object with room for n members.
 func NewObject(n int) *Object { return &Object{members: make([]Member, 0, n)} }
 
+// NewObjects gives n empty Objects with room for width members each, which share their memory: it is free when none of
+// them is in use any more.
+func NewObjects(n, width int) []Object {
+	objects, members := make([]Object, n), make([]Member, n*width)
+	for i := range objects {
+		objects[i].members = members[i*width : i*width : (i+1)*width]
+	}
+	return objects
+}
+
 // ObjectOf gives an Object with the given members; of two with the same name the later wins.
 func ObjectOf(members ...Member) *Object {
 	o := NewObject(len(members))

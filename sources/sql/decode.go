@@ -291,6 +291,11 @@ func decodeMySQLDate(src any) (any, *note) {
 // decodeMySQLTime reads YYYY-MM-DD HH:MM:SS[.ffffff].
 func decodeMySQLTime(location *time.Location) decoder {
 	return func(src any) (any, *note) {
+		if b, ok := src.([]byte); ok {
+			if t, ok := quickTime(b, location); ok {
+				return t, nil
+			}
+		}
 		text, ok := textOf(src)
 		if !ok {
 			return decodeAny(src)
@@ -304,6 +309,30 @@ func decodeMySQLTime(location *time.Location) decoder {
 		}
 		return t, nil
 	}
+}
+
+// quickTime reads YYYY-MM-DD HH:MM:SS of a day that there is.
+func quickTime(b []byte, location *time.Location) (t time.Time, ok bool) {
+	const form = "0000-00-00 00:00:00"
+	if len(b) != len(form) {
+		return t, false
+	}
+	var n [6]int // year, month, day, hour, minute, second
+	field := 0
+	for i, c := range b {
+		switch {
+		case form[i] == '0' && c >= '0' && c <= '9':
+			n[field] = n[field]*10 + int(c-'0')
+		case form[i] != '0' && c == form[i]:
+			field++
+		default:
+			return t, false
+		}
+	}
+	if n[0] == 0 || n[1] < 1 || n[1] > 12 || n[2] < 1 || n[2] > 28 || n[3] > 23 || n[4] > 59 || n[5] > 59 {
+		return t, false // or it is late in its month
+	}
+	return time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 0, location), true
 }
 
 // decodeDay gives a date as text. It has no zone and is no instant.
@@ -583,7 +612,7 @@ func keyInteger(src any) any {
 		}
 		return n
 	case int64:
-		return n
+		return src
 	}
 	text, _ := textOf(src)
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {

@@ -63,6 +63,8 @@ type column struct {
 	decode decoder
 	// key gives the value in the form in which the database takes it back; nil where rows cannot be paged by it.
 	key func(any) any
+	// text says that decode is decodeText, so that the texts of a row can be made together.
+	text bool
 }
 
 // newDialect chooses by the driver or the DSN's scheme.

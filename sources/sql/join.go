@@ -141,7 +141,7 @@ func (r *reader) readSide(ctx context.Context, l *link, w *side, keys []any, fou
 			Hint: "select " + w.on + ", a name and a value"}
 	}
 	for rows.Next() {
-		if err := rows.Scan(s.dests...); err != nil {
+		if err := s.scan(rows); err != nil {
 			return err
 		}
 		if on.raw == nil {

@@ -197,38 +197,38 @@ func (d *mySQL) column(typeName string, declared []string) column {
 	switch typeName {
 	case "TINYINT", "UNSIGNED TINYINT":
 		if all(declared, "tinyint(1)") {
-			return column{decodeFlag, keyInteger}
+			return column{decode: decodeFlag, key: keyInteger}
 		}
-		return column{decodeNumber, keyInteger}
+		return column{decode: decodeNumber, key: keyInteger}
 	case "SMALLINT", "UNSIGNED SMALLINT", "MEDIUMINT", "UNSIGNED MEDIUMINT", "INT", "UNSIGNED INT", "BIGINT", "UNSIGNED BIGINT", "YEAR":
-		return column{decodeNumber, keyInteger}
+		return column{decode: decodeNumber, key: keyInteger}
 	case "FLOAT", "DOUBLE", "DECIMAL":
-		return column{decodeNumber, nil} // compared with a parameter they become floats
+		return column{decode: decodeNumber, key: nil} // compared with a parameter they become floats
 	case "BIT":
-		return column{decodeBits(len(declared) == 0 || all(declared, "bit(1)")), keyBytes}
+		return column{decode: decodeBits(len(declared) == 0 || all(declared, "bit(1)")), key: keyBytes}
 	case "DATE":
-		return column{decodeMySQLDate, keyString}
+		return column{decode: decodeMySQLDate, key: keyString}
 	case "DATETIME":
-		return column{decodeMySQLTime(d.location), keyString}
+		return column{decode: decodeMySQLTime(d.location), key: keyString}
 	case "TIMESTAMP":
-		return column{decodeMySQLTime(time.UTC), keyString}
+		return column{decode: decodeMySQLTime(time.UTC), key: keyString}
 	case "JSON":
-		return column{decodeJSON, nil}
+		return column{decode: decodeJSON, key: nil}
 	case "SET":
-		return column{decodeSet, nil}
+		return column{decode: decodeSet, key: nil}
 	case "ENUM":
-		return column{decodeText, nil} // ordered by number, compared by text
+		return column{decode: decodeText, key: nil} // ordered by number, compared by text
 	case "BINARY":
-		return column{decodeFixedBinary, keyBytes}
+		return column{decode: decodeFixedBinary, key: keyBytes}
 	case "VARBINARY", "BLOB", "MEDIUMBLOB", "LONGBLOB", "TINYBLOB":
-		return column{decodeBinary, keyBytes}
+		return column{decode: decodeBinary, key: keyBytes}
 	case "GEOMETRY", "VECTOR":
-		return column{decodeBytes, nil}
+		return column{decode: decodeBytes, key: nil}
 	}
 	if all(declared, "json") {
-		return column{decodeJSON, nil}
+		return column{decode: decodeJSON, key: nil}
 	}
-	return column{decodeText, keyString}
+	return column{decode: decodeText, key: keyString, text: true}
 }
 
 func (d *mySQL) classify(err error) failure {

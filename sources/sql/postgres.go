@@ -96,33 +96,33 @@ func (d *postgreSQL) catalogue(ctx context.Context, l *link, tables []string, wh
 func (d *postgreSQL) column(typeName string, _ []string) column {
 	if element, ok := strings.CutPrefix(typeName, "_"); ok {
 		if element == "BOOL" {
-			return column{decodeArray(decodeBoolText), nil}
+			return column{decode: decodeArray(decodeBoolText), key: nil}
 		}
-		return column{decodeArray(d.column(element, nil).decode), nil}
+		return column{decode: decodeArray(d.column(element, nil).decode), key: nil}
 	}
 	switch typeName {
 	case "NUMERIC":
-		return column{decodeNumber, keyString}
+		return column{decode: decodeNumber, key: keyString}
 	case "FLOAT4":
-		return column{decodeFloat32, keyPlain}
+		return column{decode: decodeFloat32, key: keyPlain}
 	case "BYTEA":
-		return column{decodeBinary, keyBytes}
+		return column{decode: decodeBinary, key: keyBytes}
 	case "JSON", "JSONB":
-		return column{decodeJSON, nil}
+		return column{decode: decodeJSON, key: nil}
 	case "DATE":
-		return column{decodeDay, keyPlain}
+		return column{decode: decodeDay, key: keyPlain}
 	case "TIMESTAMP":
-		return column{decodeWallClock(d.location), keyPlain}
+		return column{decode: decodeWallClock(d.location), key: keyPlain}
 	case "TIMESTAMPTZ":
-		return column{decodeInstant, keyPlain}
+		return column{decode: decodeInstant, key: keyPlain}
 	case "BIT":
-		return column{decodeBitText, nil}
+		return column{decode: decodeBitText, key: nil}
 	case "BOOL":
-		return column{decodePlainBool, keyPlain}
+		return column{decode: decodePlainBool, key: keyPlain}
 	case "INT2", "INT4", "INT8", "FLOAT8", "OID":
-		return column{decodeNumber, keyPlain}
+		return column{decode: decodeNumber, key: keyPlain}
 	}
-	return column{decodeText, keyString}
+	return column{decode: decodeText, key: keyString}
 }
 
 func (d *postgreSQL) classify(err error) failure {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/value"
@@ -188,6 +189,10 @@ type cell struct {
 	out  any
 	raw  any
 	note *note
+	// shape is that of the row; from and to are where its texts have that of this cell, where pending says so.
+	shape    *shape
+	from, to int
+	pending  bool
 }
 
 // Scan implements sql.Scanner.
@@ -197,7 +202,13 @@ func (c *cell) Scan(src any) error {
 		c.out, c.raw = nil, nil
 		return nil
 	}
-	c.out, c.note = c.decode(src)
+	if b, ok := src.([]byte); ok && c.text && len(b) > 0 && utf8.Valid(b) {
+		c.from = len(c.shape.texts)
+		c.shape.texts = append(c.shape.texts, b...)
+		c.to, c.pending = len(c.shape.texts), true
+	} else {
+		c.out, c.note = c.decode(src)
+	}
 	if c.keep {
 		c.raw = c.key(src)
 	}
@@ -211,6 +222,26 @@ type shape struct {
 	visible int     // cells that are in the record; hidden ones come after them
 	kept    []*cell // those of reader.needed, in its order
 	keyed   int     // how many of kept are the key
+	// texts are the texts of the row, which become one string.
+	texts []byte
+}
+
+// scan reads the row into the cells.
+func (s *shape) scan(rows *sql.Rows) error {
+	s.texts = s.texts[:0]
+	if err := rows.Scan(s.dests...); err != nil {
+		return err
+	}
+	if len(s.texts) == 0 {
+		return nil
+	}
+	row := string(s.texts)
+	for i := range s.cells {
+		if c := &s.cells[i]; c.pending {
+			c.out, c.pending = row[c.from:c.to], false
+		}
+	}
+	return nil
 }
 
 // newCells makes a cell for every column of the rows. prefix is what the types option calls them by.
@@ -222,10 +253,10 @@ func (r *reader) newCells(rows *sql.Rows, prefix string) (*shape, error) {
 	s := &shape{cells: make([]cell, len(types)), dests: make([]any, len(types)), visible: len(types)}
 	for i, t := range types {
 		c := &s.cells[i]
-		c.name = t.Name()
+		c.name, c.shape = t.Name(), s
 		c.column = r.dialect.column(t.DatabaseTypeName(), r.catalogue.types[strings.ToLower(c.name)])
 		if name, ok := r.types[prefix+c.name]; ok {
-			c.decode = typed(name, c.decode, r.dialect.zone())
+			c.decode, c.text = typed(name, c.decode, r.dialect.zone()), false
 		}
 		s.dests[i] = c
 		for _, other := range s.cells[:i] {
@@ -292,13 +323,17 @@ func (r *reader) newShape(rows *sql.Rows) (*shape, error) {
 	return s, nil
 }
 
+// objectsAtOnce is how many records' objects are made together. None of them is free before the last.
+const objectsAtOnce = 32
+
 // scan makes records of up to n rows.
 func (r *reader) scan(rows *sql.Rows, s *shape, n int) (chunk, error) {
 	c := chunk{records: make([]pipeline.Record, 0, min(n, pageSize)), width: len(s.kept), keyed: s.keyed}
 	c.raw = make([]any, 0, min(n, pageSize)*c.width)
 	before := r.last
+	var objects []value.Object
 	for len(c.records) < n && rows.Next() {
-		if err := rows.Scan(s.dests...); err != nil {
+		if err := s.scan(rows); err != nil {
 			return c, err
 		}
 		for _, k := range s.kept {
@@ -321,7 +356,11 @@ func (r *reader) scan(rows *sql.Rows, s *shape, n int) (chunk, error) {
 			before = key
 			record.Ref.Key = s.keyText()
 		}
-		o := value.NewObject(s.visible + len(r.sides))
+		if len(objects) == 0 {
+			objects = value.NewObjects(objectsAtOnce, s.visible+len(r.sides))
+		}
+		o := &objects[0]
+		objects = objects[1:]
 		record.Source = o
 		for i := range s.cells[:s.visible] {
 			cell := &s.cells[i]

@@ -116,17 +116,17 @@ func (d *sqLite) column(typeName string, _ []string) column {
 	typeName = strings.ToUpper(typeName)
 	switch {
 	case typeName == "DATE":
-		return column{decodeDay, nil}
+		return column{decode: decodeDay, key: nil}
 	case typeName == "DATETIME", typeName == "TIMESTAMP":
-		return column{decodeInstant, nil} // the driver does not give the text that is compared
+		return column{decode: decodeInstant, key: nil} // the driver does not give the text that is compared
 	case strings.HasPrefix(typeName, "BOOL"), typeName == "TINYINT(1)", typeName == "BIT", typeName == "BIT(1)":
-		return column{decodeFlag, keyPlain}
+		return column{decode: decodeFlag, key: keyPlain}
 	case strings.HasPrefix(typeName, "JSON"):
-		return column{decodeJSON, nil}
+		return column{decode: decodeJSON, key: nil}
 	case strings.HasPrefix(typeName, "DECIMAL"), strings.HasPrefix(typeName, "NUMERIC"):
-		return column{decodeNumber, keyPlain}
+		return column{decode: decodeNumber, key: keyPlain}
 	}
-	return column{decodeAny, keyPlain}
+	return column{decode: decodeAny, key: keyPlain}
 }
 
 func (d *sqLite) classify(err error) failure {

@@ -112,29 +112,29 @@ func (d *sqlServer) catalogue(ctx context.Context, l *link, tables []string, who
 func (d *sqlServer) column(typeName string, _ []string) column {
 	switch strings.ToUpper(typeName) {
 	case "DECIMAL", "NUMERIC", "MONEY", "SMALLMONEY", "FLOAT":
-		return column{decodeNumber, nil}
+		return column{decode: decodeNumber, key: nil}
 	case "TINYINT", "SMALLINT", "INT", "BIGINT":
-		return column{decodeNumber, keyPlain}
+		return column{decode: decodeNumber, key: keyPlain}
 	case "REAL":
-		return column{decodeFloat32, nil}
+		return column{decode: decodeFloat32, key: nil}
 	case "BIT":
-		return column{decodePlainBool, keyPlain}
+		return column{decode: decodePlainBool, key: keyPlain}
 	case "UNIQUEIDENTIFIER":
-		return column{decodeUniqueIdentifier, keyUniqueIdentifier}
+		return column{decode: decodeUniqueIdentifier, key: keyUniqueIdentifier}
 	case "DATE":
-		return column{decodeDay, keyPlain}
+		return column{decode: decodeDay, key: keyPlain}
 	case "TIME":
-		return column{decodeTimeOfDay, nil}
+		return column{decode: decodeTimeOfDay, key: nil}
 	case "DATETIME", "DATETIME2", "SMALLDATETIME":
-		return column{decodeWallClock(d.location), nil}
+		return column{decode: decodeWallClock(d.location), key: nil}
 	case "DATETIMEOFFSET":
-		return column{decodeInstant, nil}
+		return column{decode: decodeInstant, key: nil}
 	case "BINARY":
-		return column{decodeFixedBinary, keyBytes}
+		return column{decode: decodeFixedBinary, key: keyBytes}
 	case "VARBINARY", "IMAGE":
-		return column{decodeBinary, keyBytes}
+		return column{decode: decodeBinary, key: keyBytes}
 	}
-	return column{decodeText, keyString}
+	return column{decode: decodeText, key: keyString}
 }
 
 // decodeUniqueIdentifier turns the wire's mixed byte order into the usual text.
