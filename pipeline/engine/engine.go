@@ -77,12 +77,14 @@ func (t *Threshold) String() string {
 
 // How much is written between two checkpoints: the first after firstCommit records, each of the next after twice as
 // many as the one before, up to lastCommit. Many records to a transaction is what makes an index on random keys bearable; few
-// at first let a run get on that keeps dying. The time keeps slow sinks from losing more than a few seconds of work.
+// at first let a run get on that keeps dying. The time keeps slow sinks from losing more than a few seconds of work; where
+// commits take long themselves, as with a big store on a slow disk, they come the more seldom, or nothing else would get done.
 const (
 	DefaultBatchSize = 250
 	firstCommit      = 2_000
 	lastCommit       = 50_000
 	commitInterval   = 5 * time.Second
+	commitPause      = 5 // times as long as the commit took
 )
 
 // Options say how one run differs from another of the same pipeline.

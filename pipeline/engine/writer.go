@@ -51,8 +51,8 @@ type writer struct {
 }
 
 func (w *writer) run(ctx context.Context, jobs <-chan *job) error {
-	ticker := time.NewTicker(commitInterval)
-	defer ticker.Stop()
+	due := time.NewTimer(commitInterval)
+	defer due.Stop()
 	for {
 		select {
 		case j, more := <-jobs:
@@ -69,13 +69,15 @@ func (w *writer) run(ctx context.Context, jobs <-chan *job) error {
 				continue
 			}
 			w.enough = min(2*w.enough, lastCommit)
-		case <-ticker.C:
+		case <-due.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+		start := time.Now()
 		if err := w.commit(ctx); err != nil {
 			return err
 		}
+		due.Reset(max(commitInterval, commitPause*time.Since(start)))
 	}
 }
 
