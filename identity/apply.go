@@ -15,7 +15,9 @@ type row struct {
 	// raw is the source record as JSON, to be kept with the next write.
 	raw string
 	// plain are the passwords whose hashes become the cells of plainAttrs with the next write, empty for none.
+	// With wrap they are legacy hashes that become wrapped ones.
 	plain [len(plainAttrs)]string
+	wrap  [len(plainAttrs)]bool
 	// layer and secrets are the layers where the user and its credentials were found, nil where they were not.
 	layer, secrets *layer
 	// full says that the cells of users were read, credentials that those from firstCredential on were asked for.
@@ -57,7 +59,7 @@ func (r *Rules) apply(u *row, c *Change, isNew bool) (changed []string, notes by
 	var touched uint64
 	put := func(a attr, text string) {
 		if (a == aPassword || a == aMFAPassword) && u.plain[plainIndex(a)] != "" {
-			u.plain[plainIndex(a)] = ""
+			u.plain[plainIndex(a)], u.wrap[plainIndex(a)] = "", false
 		} else if u.cells[a] == text {
 			return
 		}
@@ -90,8 +92,14 @@ func (r *Rules) apply(u *row, c *Change, isNew bool) (changed []string, notes by
 		}
 		switch {
 		case f.plain:
-			if b != Ignore && !u.fits(f.attr, f.text) {
-				u.plain[plainIndex(f.attr)] = f.text
+			fits := func() bool {
+				if f.wrap {
+					return u.fitsWrapped(f.attr, f.text, c)
+				}
+				return u.fits(f.attr, f.text)
+			}
+			if b != Ignore && !fits() {
+				u.plain[plainIndex(f.attr)], u.wrap[plainIndex(f.attr)] = f.text, f.wrap
 				touched |= bit(f.attr)
 				if !isNew {
 					changed = append(changed, attributes[f.attr].name)

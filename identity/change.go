@@ -30,7 +30,8 @@ type Change struct {
 type field struct {
 	attr   attr
 	null   bool
-	plain  bool // text is a password that has to be hashed before it is stored
+	plain  bool // text is a password that has to be hashed before it is stored, or with wrap a hash that has to be wrapped
+	wrap   bool
 	text   string
 	object *value.Object
 	list   []any
@@ -534,7 +535,7 @@ func (r *reading) hash() {
 			continue
 		}
 		if f.plain {
-			// A fingerprint is quick to compute: with the password in it, it would be the way to guess that.
+			// A fingerprint is quick to compute: with the password in it, it would be the way to guess that. So would it be with a weak hash.
 			b = append(b, 2)
 			r.unmarked = r.unmarked || r.rules.behaviours[f.attr] != Ignore
 			continue

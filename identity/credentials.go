@@ -104,8 +104,28 @@ func (r *reading) password(hashAt, expiryAt attr, v any) {
 	if !ok {
 		return
 	}
-	r.set(hashAt, stored)
+	if r.toWrap(name, stored) {
+		r.Reader.fields = append(r.Reader.fields, field{attr: hashAt, text: stored, plain: true, wrap: true})
+	} else {
+		r.set(hashAt, stored)
+	}
 	r.Reader.fields = append(r.Reader.fields, field{attr: expiryAt, text: expiry, null: expiry == ""})
+}
+
+// toWrap reports whether a hash is to be wrapped. One that is weak and cannot be is kept as it is, with a warning.
+func (r *reading) toWrap(name, stored string) bool {
+	if !r.rules.WrapWeak {
+		return false
+	}
+	h, err := password.ParseStored(stored)
+	if err != nil || !password.Weak(h) {
+		return false
+	}
+	if err := password.CanWrap(h); err != nil {
+		r.Warnings = append(r.Warnings, Violation{CodeNotWrapped, name + ".hash", "the hash is quick to guess and cannot be wrapped, so that it is kept as it is: " + err.Error()})
+		return false
+	}
+	return true
 }
 
 // storedPassword gives the string that the store keeps: the hash itself where it names its format, otherwise one that

@@ -41,6 +41,7 @@ const (
 	CodeConflicting       = "password.conflicting"
 	CodeNoPassword        = "password.none"
 	CodeUnknownHasher     = "password.unknown_hasher"
+	CodeNotWrapped        = "password.not_wrapped"
 	CodePasswordIgnored   = "password.ignored_on_update"
 	CodeMissingIdentifier = "store.missing_identifier"
 	CodeConflict          = "store.identity_conflict"

@@ -39,23 +39,16 @@ func (s *Store) SetHashing(h Hashing) { s.hashing = h }
 // VerifyPassword checks the password of the user who has the identifier: an email address, a phone number (E.164) or a user name, looked
 // for in this order. A password that matches a hash weaker than the current hasher makes is hashed anew and stored, durably and at once,
 // if the store is open for writing; so users move to it as they log in. Result tells a password that is wrong (Mismatch) from one that cannot be
-// checked; an error is about the store.
+// checked; an error is about the store. It may be called from any goroutine, but not while an Import of the same Store goes on.
 func (s *Store) VerifyPassword(ctx context.Context, identifier string, plain []byte) (Login, error) {
-	l := s.layer()
-	seq, err := s.findLogin(l, identifier)
+	u, err := s.loginRow(identifier)
 	if err != nil {
 		return Login{}, s.describe("reading", err)
 	}
-	if seq == 0 {
+	if u.seq == 0 {
 		password.Dummy(ctx, plain)
 		return Login{Result: password.Result{Outcome: password.Mismatch}}, ctx.Err()
 	}
-	var u row
-	found := func(int64) *row { return &u }
-	if err := errors.Join(l.users([]int64{seq}, found), l.credentials([]int64{seq}, found)); err != nil {
-		return Login{}, s.describe("reading", err)
-	}
-	u.seq = seq
 	login := Login{UserID: u.id, Disabled: u.cells[aDisabled] != ""}
 	if u.cells[aPassword] == "" {
 		password.Dummy(ctx, plain)
@@ -80,8 +73,24 @@ func (s *Store) VerifyPassword(ctx context.Context, identifier string, plain []b
 	if login.Result.Outcome != password.Match || s.mode != Write {
 		return login, ctx.Err()
 	}
-	login.Rehashed, err = s.rehash(ctx, l, &u, h, plain)
+	login.Rehashed, err = s.rehash(ctx, u, h, plain)
 	return login, err
+}
+
+// loginRow reads the user who has the identifier; its seq is 0 where nobody has it.
+func (s *Store) loginRow(identifier string) (*row, error) {
+	s.logins.Lock()
+	defer s.logins.Unlock()
+	l := s.layer()
+	u := &row{}
+	seq, err := s.findLogin(l, identifier)
+	if err != nil || seq == 0 {
+		return u, err
+	}
+	found := func(int64) *row { return u }
+	err = errors.Join(l.users([]int64{seq}, found), l.credentials([]int64{seq}, found))
+	u.seq = seq
+	return u, err
 }
 
 // layer gives what is read: the store, without what a plan lays over it.
@@ -135,7 +144,7 @@ func unreadable(err error) password.Result {
 
 // rehash stores the password under the current hasher, if what is stored is weaker. The fingerprint of the record that the user came from
 // stays: a run with the same record leaves the password alone.
-func (s *Store) rehash(ctx context.Context, l *layer, u *row, h password.Hash, plain []byte) (bool, error) {
+func (s *Store) rehash(ctx context.Context, u *row, h password.Hash, plain []byte) (bool, error) {
 	weaker, _, err := password.NeedsRehash(h, s.hashing.Hasher, s.hashing.Params)
 	if err != nil || !weaker {
 		return false, err
@@ -148,8 +157,18 @@ func (s *Store) rehash(ctx context.Context, l *layer, u *row, h password.Hash, p
 	if err != nil {
 		return false, err
 	}
+	s.logins.Lock()
+	defer s.logins.Unlock()
+	// What was verified may have been replaced since, by another login or by a new password.
+	var now row
+	if err := s.top.credentials([]int64{u.seq}, func(int64) *row { return &now }); err != nil {
+		return false, s.describe("reading", err)
+	}
+	if now.cells[aPassword] != u.cells[aPassword] {
+		return false, nil
+	}
 	u.cells[aPassword], u.changed = encoded, bit(aPassword)
-	if err := l.update("credentials", firstCredential, numAttrs, u); err != nil {
+	if err := s.top.update("credentials", firstCredential, numAttrs, u); err != nil {
 		return false, s.describe("writing", err)
 	}
 	return true, nil
@@ -157,7 +176,7 @@ func (s *Store) rehash(ctx context.Context, l *layer, u *row, h password.Hash, p
 
 // FormatCount says how many users have a password hash of one format.
 type FormatCount struct {
-	// Format is password's name of it; a hasher that is not built in has its own; empty stands for hashes that cannot be read.
+	// Format is password's name of it, with that of what is under a wrap; a hasher that is not built in has its own; empty stands for hashes that cannot be read.
 	Format string
 	Users  int64
 	// Weaker is how many of them VerifyPassword will hash anew when their users log in.
@@ -167,6 +186,8 @@ type FormatCount struct {
 // PasswordFormats counts the users by the format of their password hash, the most frequent first. Users without a password are
 // counted in none.
 func (s *Store) PasswordFormats(ctx context.Context) ([]FormatCount, error) {
+	s.logins.Lock()
+	defer s.logins.Unlock()
 	counts := map[string]*FormatCount{}
 	l := s.layer()
 	if l == nil {
@@ -185,6 +206,9 @@ func (s *Store) PasswordFormats(ctx context.Context) ([]FormatCount, error) {
 			}
 		} else {
 			h.Format = foreignFormat(stored)
+		}
+		if h.Format == password.WrapFormat {
+			h.Format += " of " + h.Params.Prehash
 		}
 		c := counts[h.Format]
 		if c == nil {

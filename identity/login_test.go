@@ -2,11 +2,14 @@ package identity
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/usher-id/usher/password"
 )
@@ -138,5 +141,43 @@ func TestVerifyPasswordWithASecret(t *testing.T) {
 	s.SetHashing(Hashing{})
 	if l, err = s.VerifyPassword(context.Background(), "a@x.com", []byte("password")); err != nil || l.Result.Outcome != password.Match {
 		t.Errorf("after the new hash: %+v, %v", l, err)
+	}
+}
+
+// TestVerifyPasswordSideBySide has many logins of the same few users at a time: each is right, and each user's password is hashed anew once.
+func TestVerifyPasswordSideBySide(t *testing.T) {
+	var records []string
+	for i := range 4 {
+		records = append(records, fmt.Sprintf(`{"email":"u%d@x.com","password":{"hash":"5f4dcc3b5aa765d61d8327deb882cf99","format":"md5"}}`, i))
+	}
+	s := storeOf(t, t.TempDir(), records...)
+	s.SetHashing(Hashing{Hasher: "bcrypt", Params: password.Params{Cost: 4}})
+	var group errgroup.Group
+	var rehashed atomic.Int32
+	for i := range 64 {
+		group.Go(func() error {
+			plain, want := "password", password.Match
+			if i%3 == 0 {
+				plain, want = "wrong", password.Mismatch
+			}
+			l, err := s.VerifyPassword(context.Background(), fmt.Sprintf("u%d@x.com", i%4), []byte(plain))
+			if err != nil || l.Result.Outcome != want {
+				return fmt.Errorf("%d: %+v, %w", i, l, err)
+			}
+			if l.Rehashed {
+				rehashed.Add(1)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+	if n := rehashed.Load(); n != 4 {
+		t.Errorf("%d passwords were hashed anew", n)
+	}
+	formats, err := s.PasswordFormats(context.Background())
+	if diff := cmp.Diff([]FormatCount{{"bcrypt", 4, 0}}, formats); err != nil || diff != "" {
+		t.Error(err, diff)
 	}
 }

@@ -31,6 +31,39 @@ func (u *row) fits(a attr, plain string) bool {
 	return err == nil && password.Verify(context.Background(), h.Format, h.Encoded.Reveal(), []byte(plain), h.Context).Outcome == password.Match
 }
 
+// fitsWrapped reports whether a legacy hash is the one that the user has under a wrap, or will have with the next write. Where the
+// user's password is no wrapped one, because of a login since, the same record leaves it alone.
+func (u *row) fitsWrapped(a attr, legacy string, c *Change) bool {
+	if pending := u.plain[plainIndex(a)]; pending != "" {
+		return pending == legacy
+	}
+	stored := u.cells[a]
+	if strings.HasPrefix(stored, plannedPrefix) {
+		return stored == planned(legacy)
+	}
+	if stored == "" {
+		return false
+	}
+	h, err := password.ParseStored(stored)
+	if err != nil || h.Format != password.WrapFormat {
+		return u.mark.valid && u.mark.fingerprint == c.fingerprint
+	}
+	old, err := password.ParseStored(legacy)
+	return err == nil && password.Wraps(context.Background(), h, old)
+}
+
+// wrapped gives what is stored of a legacy hash that is to be wrapped.
+func wrapped(ctx context.Context, legacy string) (string, error) {
+	h, err := password.ParseStored(legacy)
+	if err != nil {
+		return "", err
+	}
+	if h, err = password.Wrap(ctx, h); err != nil {
+		return "", err
+	}
+	return h.Stored()
+}
+
 // plannedPrefix begins what a plan has in place of a hash: hashing takes long, and nobody will log in with it.
 const plannedPrefix = "$planned$"
 
@@ -59,12 +92,17 @@ func (im *Import) hashPasswords(ctx context.Context, lists ...[]*row) error {
 				if plain == "" {
 					continue
 				}
-				u.plain[i] = ""
+				wrap := u.wrap[i]
+				u.plain[i], u.wrap[i] = "", false
 				if im.store.mode == Plan {
 					u.cells[a] = planned(plain)
 					continue
 				}
 				group.Go(func() (err error) {
+					if wrap {
+						u.cells[a], err = wrapped(ctx, plain)
+						return err
+					}
 					u.cells[a], err = password.Create(ctx, im.rules.Hasher, []byte(plain), password.Params{})
 					return err
 				})

@@ -70,6 +70,8 @@ type Options struct {
 	RefuseRoles, RefuseGroups bool
 	// Hasher hashes passwords that come in plain text, one of password.Hashers; empty means password.DefaultHasher.
 	Hasher string
+	// WrapWeak stores hashes that are quick to guess under argon2id (password.Wrap).
+	WrapWeak bool
 	// OnUpdate overrides the update behaviour of attributes, by the names of Updates.
 	OnUpdate map[string]Behaviour
 	// OnDelete says what becomes of users who are gone; empty means Leave.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"zombiezen.com/go/sqlite"
 )
@@ -37,6 +38,8 @@ type Store struct {
 	temp  string // folder of a plan
 
 	hashing Hashing
+	// logins has one login at a time use the connection; the derivations run side by side.
+	logins sync.Mutex
 }
 
 // Open opens the store that dsn names: sqlite: and a path, which if relative starts at dir. owner names who opens it,

@@ -90,6 +90,9 @@ func Convert(hash Hash, target string) (Converted, error) {
 	if e != nil {
 		return Converted{}, e
 	}
+	if f.Name == WrapFormat {
+		return Converted{}, &Error{Code: CodeCannot, Format: f.Name, Message: "a wrapped hash is verified by usher's own store only"}
+	}
 	var out Converted
 	if slices.Contains(t.own, f.Name) && strings.HasPrefix(strings.TrimSpace(encoded), "{") {
 		out = Converted{Value: value.Secret(encoded), JSON: true}

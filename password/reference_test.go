@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/usher-id/usher/value"
 )
 
 var update = flag.Bool("update", false, "write docs/reference/password-formats.md anew")
@@ -74,10 +76,11 @@ func reference(t *testing.T) string {
 	}
 	p("## What each target takes\n")
 	p("`=` as it stands · `→` after conversion (the same hash, spelled anew; no password needed) · empty: it cannot travel. Judged by one example of each format; costs and")
-	p("variants of a single hash can change the answer, and `usher hash convert` gives it with the reason.\n")
+	p("variants of a single hash can change the answer, and `usher hash convert` gives it with the reason. **store** is usher's own, which verifies every format: `w` marks those")
+	p("that `weak_hashes: wrap` puts under argon2id, where their costs are low.\n")
 	names := Targets()
-	p("| format | %s |", strings.Join(names, " | "))
-	p("|---|%s", strings.Repeat("---|", len(names)))
+	p("| format | store | %s |", strings.Join(names, " | "))
+	p("|---|---|%s", strings.Repeat("---|", len(names)))
 	warnings := map[string][]string{}
 	for _, f := range formats {
 		cells := make([]string, len(names))
@@ -96,7 +99,11 @@ func reference(t *testing.T) string {
 				}
 			}
 		}
-		p("| `%s` | %s |", f.Name, strings.Join(cells, " | "))
+		store := "="
+		if CanWrap(exampleHash(f)) == nil {
+			store = "= w"
+		}
+		p("| `%s` | %s | %s |", f.Name, store, strings.Join(cells, " | "))
 	}
 	p("\nWhat to know of each target:\n")
 	for _, target := range targets {
@@ -140,6 +147,11 @@ func reference(t *testing.T) string {
 		p("| %s | %s |", one.what, one.why)
 	}
 	return b.String()
+}
+
+func exampleHash(f *Format) Hash {
+	e := f.Example()
+	return Hash{Format: f.Name, Encoded: value.Secret(e.Encoded), Context: e.Context}
 }
 
 func escapeCell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }

@@ -114,6 +114,7 @@ func init() {
 	register(kratosFormats...)
 	register(otherFormats()...)
 	register(dominoFormats...)
+	register(wrapFormats...)
 	slices.SortFunc(formats, func(a, b *Format) int { return strings.Compare(a.Name, b.Name) })
 	for _, f := range formats {
 		for _, prefix := range append([]string{f.prefix}, f.prefixes...) {

@@ -78,7 +78,7 @@ func (a *app) check(parent context.Context, p *definition.Pipeline, limit int64)
 			return err
 		}
 		defer os.RemoveAll(dir)
-		census := preflight.NewPasswords(p.Sink)
+		census := preflight.NewPasswords(p.Sink, preflight.Policy(p.Passwords))
 		p.Transforms = append(p.Transforms, census)
 		if doc, err = sample(ctx, dir, p, limit); err != nil {
 			var f failure

@@ -36,7 +36,7 @@ func (a *app) prove(ctx context.Context, p *definition.Pipeline) ([]preflight.Pr
 	if err != nil {
 		return nil, err
 	}
-	return preflight.Prove(ctx, pass.Source, pass.Transforms, pass.Sink, pairs)
+	return preflight.Prove(ctx, pass.Source, pass.Transforms, pass.Sink, preflight.Policy(pass.Passwords), pairs)
 }
 
 // proveFirst proves before a run or a plan; what cannot be proved is an error.

@@ -100,9 +100,13 @@ func (a *app) execute(cmd *cobra.Command, j *journal.Journal, p *definition.Pipe
 		stop = watch(a.stderr, options.Progress, doc.Summary.Total)
 	}
 	var census *preflight.Passwords
-	if doc.Plan && doc.RunID == "" { // a plan that is resumed sees only the rest
-		census = preflight.NewPasswords(p.Sink)
+	policy := preflight.Policy(p.Passwords)
+	if doc.Plan && doc.RunID == "" || policy != (preflight.Policy{}) {
+		census = preflight.NewPasswords(p.Sink, policy)
 		p.Transforms = append(p.Transforms, census)
+		if !doc.Plan || doc.RunID != "" { // a plan that is resumed sees only the rest
+			census = nil
+		}
 	}
 	doc, err := engine.Run(ctx, j, doc, enginePipeline(p), options)
 	stop()

@@ -43,6 +43,8 @@ type Pipeline struct {
 	MaxFailures *Threshold
 	// BatchSize and Workers are 0 where the file leaves them to the engine.
 	BatchSize, Workers int
+	// Passwords is what is done about passwords on their way to the sink.
+	Passwords Passwords
 	// Proofs are the users whose passwords are known.
 	Proofs []Proof
 	Tests  []Test
@@ -64,6 +66,7 @@ var sections = []pipeline.Option{
 	{Name: "max_failures", Type: pipeline.String, Doc: "How many records may fail before the run stops: a number of records, or a share of those read so far. By default a run never stops for failed records.", Example: "2%"},
 	{Name: "batch_size", Type: pipeline.Int, Doc: "How many records travel together. The engine's default suits most; a smaller one saves memory where records are large.", Example: "1000"},
 	{Name: "workers", Type: pipeline.Int, Doc: "How many batches are transformed at the same time. The number of processors by default.", Example: "4"},
+	{Name: "passwords", Type: pipeline.Object, Fields: passwordFields, Example: "{ refused: omit }", Doc: "What is done about passwords on their way to the sink."},
 	{Name: "prove", Type: pipeline.Object, List: true, Fields: proveFields, Example: `{ user: ann@example.com, password: "${ANNS_PASSWORD}" }`,
 		Doc: "Users whose passwords are known. Before a run each is looked for in the source, mapped, and the known password verified against the hash that the target would get; " +
 			"a run that cannot prove one is refused. `check` and `plan` prove them, too; `resume` and `retry` do not again."},
@@ -198,6 +201,9 @@ func (l *loader) section(p *Pipeline, top options, e entry) (meant string) {
 		p.BatchSize = count()
 	case "workers":
 		p.Workers = count()
+	case "passwords":
+		c := v.(*pipeline.Config)
+		p.Passwords = Passwords{Omit: c.String("refused") == "omit", For: c.String("for")}
 	case "prove":
 		p.Proofs = l.proofs(top, e, v.([]*pipeline.Config))
 	}

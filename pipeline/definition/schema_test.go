@@ -52,6 +52,7 @@ func instance(t testing.TB, text string) any {
 }
 
 var good = []string{
+	"source: kit\nsink: drop\npasswords: { refused: omit, for: auth0 }\n",
 	"source: kit\nsink: drop\nprove: { user: ann, password: x }\n",
 	"source: kit\nsink: drop\nprove: [ { where: user.id == 4, password: x, secrets: { pepper: y } }, { file: pairs.csv } ]\n",
 	"source: kit\nsink: drop\n",

@@ -21,11 +21,32 @@ type Target interface {
 	PasswordTarget() string
 }
 
+// Keeper is a Sink that keeps the passwords in a store of usher's own, which verifies them.
+type Keeper interface {
+	// WrapsPasswords says whether hashes that are quick to guess are stored under argon2id.
+	WrapsPasswords() bool
+}
+
+// Policy is what a pipeline does about passwords on their way to the sink.
+type Policy struct {
+	// Omit has users whose password the target cannot take go on without one; else their records fail.
+	Omit bool
+	// For spells the hashes as another system wants them, in the field where that looks for them: one of password.Targets, or empty.
+	For string
+}
+
+// The codes of problems of passwords.
+const (
+	CodeOmitted  = "password.omitted"   // the user goes on without a password
+	CodeNotTaken = "password.not_taken" // the target does not take the hash
+)
+
 // What becomes of a password.
 const (
 	AsIs      = "as_is"            // the target takes the hash as it stands
 	Converted = "after_conversion" // in another spelling of the same hash
 	Hashed    = "hashed"           // it comes in plain text and is hashed by the target
+	Wrapped   = "wrapped"          // the target puts argon2id over the digest
 	NotAtAll  = "not_at_all"       // the target cannot take it, or it cannot be read
 )
 
@@ -36,13 +57,24 @@ type Count struct {
 	Taken  string `json:"taken"`
 	// Reason says why not, or what to know.
 	Reason string `json:"reason,omitempty"`
-	Users  int64  `json:"users"`
+	// Fate is what becomes of users whose password is not taken: fails or without_password.
+	Fate  string `json:"fate,omitempty"`
+	Users int64  `json:"users"`
 }
 
-// Passwords is a Transform that changes nothing and counts the passwords of the records that reach it: it stands last.
+// The fates.
+const (
+	Fails           = "fails"
+	WithoutPassword = "without_password"
+)
+
+// Passwords is a Transform that counts the passwords of the records that reach it, and does what the policy says: it stands last.
 type Passwords struct {
 	pipeline.UnimplementedTransform
+	policy Policy
 	target string
+	// keeps says that the sink is a store of usher's own, wraps that it wraps.
+	keeps, wraps bool
 
 	mu     sync.Mutex
 	counts map[Count]int64 // Users is 0 in the key
@@ -50,10 +82,16 @@ type Passwords struct {
 }
 
 // NewPasswords counts for a sink.
-func NewPasswords(sink pipeline.Sink) *Passwords {
-	p := &Passwords{counts: map[Count]int64{}}
+func NewPasswords(sink pipeline.Sink, policy Policy) *Passwords {
+	p := &Passwords{policy: policy, counts: map[Count]int64{}}
 	if t, ok := sink.(Target); ok {
 		p.target = t.PasswordTarget()
+	}
+	if policy.For != "" {
+		p.target = policy.For
+	}
+	if k, ok := sink.(Keeper); ok {
+		p.keeps, p.wraps = true, k.WrapsPasswords()
 	}
 	return p
 }
@@ -67,13 +105,15 @@ func (p *Passwords) Apply(_ context.Context, b *pipeline.Batch) error {
 		if !r.Open() || r.Gone {
 			continue
 		}
-		v, _ := r.Fields.Get("password")
-		o, ok := v.(*value.Object)
+		if o, ok := passwordOf(r, "mfa.password"); ok && p.policy.Omit {
+			p.settle(r, "mfa.password", o)
+		}
+		o, ok := passwordOf(r, "password")
 		if !ok {
 			none++
 			continue
 		}
-		counts[p.judge(o)]++
+		counts[p.settle(r, "password", o)]++
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,13 +124,77 @@ func (p *Passwords) Apply(_ context.Context, b *pipeline.Batch) error {
 	return nil
 }
 
+func passwordOf(r *pipeline.Record, name string) (*value.Object, bool) {
+	v, _ := r.Fields.GetPath(name)
+	o, ok := v.(*value.Object)
+	return o, ok
+}
+
+// settle judges a password and does what the policy says.
+func (p *Passwords) settle(r *pipeline.Record, name string, o *value.Object) Count {
+	c, converted := p.judge(o)
+	switch {
+	case c.Taken == NotAtAll && p.policy.Omit:
+		c.Fate = WithoutPassword
+		r.Fields = r.Fields.Clone()
+		r.Fields.DeletePath(name)
+		r.Warn(pipeline.Problem{Code: CodeOmitted, Field: name, Message: "the user goes on without it: " + reasonOf(c)})
+	case c.Taken == NotAtAll && p.policy.For != "":
+		c.Fate = Fails
+		r.Fail(pipeline.Problem{Code: CodeNotTaken, Field: name, Message: reasonOf(c)})
+	case c.Taken == NotAtAll && (p.keeps || p.target != ""):
+		c.Fate = Fails // the sink says so
+	case p.policy.For != "" && name == "password":
+		p.spell(r, converted)
+	}
+	return c
+}
+
+func reasonOf(c Count) string {
+	if c.Format == "" {
+		return c.Reason
+	}
+	return c.Format + ": " + c.Reason
+}
+
+// spell puts a converted hash where the other system looks for it.
+func (p *Passwords) spell(r *pipeline.Record, c *password.Converted) {
+	var v any = c.Value.Reveal()
+	if c.JSON {
+		parsed, err := value.ParseJSON([]byte(c.Value.Reveal()))
+		if err != nil {
+			r.Fail(pipeline.Problem{Code: CodeNotTaken, Field: "password", Message: "the converted hash is no JSON"})
+			return
+		}
+		v = parsed
+	}
+	fields := r.Fields.Clone()
+	fields.Delete("password")
+	old, _ := fields.GetPath(c.Field)
+	if before, ok := old.(*value.Object); ok {
+		if more, ok := v.(*value.Object); ok { // other members of it were mapped
+			both := before.Clone()
+			for name, member := range more.All() {
+				both.Set(name, member)
+			}
+			v = both
+		}
+	}
+	if !fields.SetPath(c.Field, v) {
+		r.Fail(pipeline.Problem{Code: CodeNotTaken, Field: c.Field, Message: "a part of the name is the name of a value that is no object"})
+		return
+	}
+	r.Fields = fields
+}
+
 // Counts gives what was counted, the most frequent first, and how many records have no password.
 func (p *Passwords) Counts() (counts []Count, none int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	counts = make([]Count, 0, len(p.counts))
 	for c := range maps.Keys(p.counts) {
-		c.Users = p.counts[Count{Format: c.Format, Taken: c.Taken, Reason: c.Reason}]
+		n := p.counts[c]
+		c.Users = n
 		counts = append(counts, c)
 	}
 	slices.SortFunc(counts, func(a, b Count) int {
@@ -142,40 +246,60 @@ func read(o *value.Object) credential {
 	return c
 }
 
-// judge says what becomes of one password.
-func (p *Passwords) judge(o *value.Object) Count {
+// judge says what becomes of one password, with its form for the target where there is one.
+func (p *Passwords) judge(o *value.Object) (Count, *password.Converted) {
 	c := read(o)
 	switch {
+	case c.plain != "" && p.policy.For != "":
+		return Count{Format: "plain", Taken: NotAtAll, Reason: "it is in plain text, and nothing on the way hashes it"}, nil
 	case c.plain != "":
-		return Count{Format: "plain", Taken: Hashed}
+		return Count{Format: "plain", Taken: Hashed}, nil
 	case errors.Is(c.err, errNoText):
-		return Count{Taken: NotAtAll, Reason: c.err.Error()}
+		return Count{Taken: NotAtAll, Reason: c.err.Error()}, nil
 	case c.err != nil:
-		return refused(c.format, c.err)
+		return refused(c.format, c.err), nil
 	}
 	h, err := password.Parse(c.format, c.hash, c.values)
 	if err != nil {
 		var e *password.Error
 		if errors.As(err, &e) && e.Code == password.CodeNoFormat && p.target == "" {
-			return Count{Format: c.format, Taken: AsIs, Reason: "no hasher of this name is built in: kept unchecked"}
+			return Count{Format: c.format, Taken: AsIs, Reason: "no hasher of this name is built in: kept unchecked"}, nil
 		}
-		return refused(c.format, err)
+		return refused(c.format, err), nil
 	}
 	if p.target == "" {
 		count := Count{Format: h.Format, Taken: AsIs}
-		if h.Params.Algorithm == "" { // Parse went no further than to what is missing, and neither does Verify
+		switch {
+		case h.Params.Algorithm == "": // Parse went no further than to what is missing, and neither does Verify
 			count.Reason = "verifying needs more: " + password.Verify(context.Background(), h.Format, c.hash, nil, c.values).Reason
+		case p.keeps && password.Weak(h):
+			if !p.wraps {
+				count.Reason = "quick to guess until the user's next login; weak_hashes: wrap would put argon2id over it"
+			} else if err := password.CanWrap(h); err != nil {
+				count.Reason = "quick to guess, and cannot be wrapped: " + message(err)
+			} else {
+				count.Taken = Wrapped
+			}
 		}
-		return count
+		return count, nil
 	}
 	converted, err := password.Convert(h, p.target)
+	count := Count{Format: h.Format, Taken: Converted, Reason: strings.Join(converted.Warnings, "; ")}
 	switch {
 	case err != nil:
-		return refused(h.Format, err)
+		return refused(h.Format, err), nil
 	case converted.Value.Reveal() == c.hash:
-		return Count{Format: h.Format, Taken: AsIs, Reason: strings.Join(converted.Warnings, "; ")}
+		count.Taken = AsIs
 	}
-	return Count{Format: h.Format, Taken: Converted, Reason: strings.Join(converted.Warnings, "; ")}
+	return count, &converted
+}
+
+func message(err error) string {
+	var e *password.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
 }
 
 // refused is for a hash that cannot be taken. What is wrong with a single string differs from one to the next; only the kind of it is

@@ -22,7 +22,7 @@ const bcrypt = "$2b$05$JS5vHfXZ77dP.W.3F6.4guVV6X9Js1U6.Fp9/92T67pcJJkjzJTEq"
 
 func count(t *testing.T, s pipeline.Sink) ([]Count, int64) {
 	t.Helper()
-	p := NewPasswords(s)
+	p := NewPasswords(s, Policy{})
 	b := &pipeline.Batch{}
 	for _, text := range []string{
 		`{"password":{"hash":"` + bcrypt + `"}}`,

@@ -43,7 +43,7 @@ const (
 	CodeNoUser    = "prove.not_found" // the known user is not in the source
 	CodeNotSent   = "prove.not_sent"  // the known user's record is left out, or fails
 	CodeNoHash    = "prove.no_hash"   // the known user's record has no password
-	CodeNotTaken  = "prove.not_taken" // the target does not take the hash
+	CodeNoTravel  = "prove.not_taken" // the target does not take the hash
 	CodeUnchecked = "prove.unchecked" // the hash cannot be checked
 	CodeBadPairs  = "prove.bad_file"  // the file of known pairs cannot be read
 	CodeUnproved  = "prove.unproved"  // what stops a run: one of the above, for some pair
@@ -73,10 +73,13 @@ const diagnosisTime = 20 * time.Second
 
 // Prove reads the source until it has found the user of each pair, maps each, and verifies the known password against the hash that the target
 // would get. Source and transforms are used up by it. The sink is not opened. An error is about the source or a transform.
-func Prove(ctx context.Context, source pipeline.Source, transforms []pipeline.Transform, sink pipeline.Sink, pairs []Pair) ([]Proved, error) {
+func Prove(ctx context.Context, source pipeline.Source, transforms []pipeline.Transform, sink pipeline.Sink, policy Policy, pairs []Pair) ([]Proved, error) {
 	p := &prover{pairs: pairs, results: make([]Proved, len(pairs)), byUser: map[string][]int{}, left: len(pairs)}
 	if t, ok := sink.(Target); ok {
 		p.target = t.PasswordTarget()
+	}
+	if policy.For != "" {
+		p.target = policy.For
 	}
 	for i := range pairs {
 		p.results[i] = Proved{User: pairs[i].name(), Code: CodeNoUser}
@@ -235,7 +238,7 @@ func (p *prover) verify(ctx context.Context, pair *Pair, r *pipeline.Record) Pro
 	h := password.Hash{Format: c.format, Encoded: value.Secret(c.hash), Context: c.values}
 	if p.target != "" {
 		if _, err := password.Convert(h, p.target); err != nil {
-			return fail(CodeNotTaken, err.Error())
+			return fail(CodeNoTravel, err.Error())
 		}
 	}
 	all := maps.Clone(c.values)

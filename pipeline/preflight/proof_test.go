@@ -90,7 +90,7 @@ func TestProve(t *testing.T) {
 		pair("plain@x.org", "password"), pair("PLAIN@x.org", "other"), pair("half@x.org", "password"), pair("cut@x.org", "x"), pair("nobody@x.org", "x"),
 		{Where: where(t, "user.email == 'Ann@X.org'"), Password: "wrong"}, peppered,
 	}
-	results, err := Prove(context.Background(), source, []pipeline.Transform{leave{}}, nil, pairs)
+	results, err := Prove(context.Background(), source, []pipeline.Transform{leave{}}, nil, Policy{}, pairs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestProve(t *testing.T) {
 
 func TestProveReadsNoFurtherThanItMust(t *testing.T) {
 	source := &lines{list: []string{`{"email":"a@x.org","password":{"plain":"x"}}`, `{"email":"b@x.org"}`}}
-	results, err := Prove(context.Background(), source, nil, nil, []Pair{{User: "a@x.org", Password: "x"}})
+	results, err := Prove(context.Background(), source, nil, nil, Policy{}, []Pair{{User: "a@x.org", Password: "x"}})
 	if err != nil || !results[0].OK || source.next != 1 {
 		t.Errorf("%+v, %d records read, %v", results, source.next, err)
 	}
@@ -128,8 +128,8 @@ func TestProveReadsNoFurtherThanItMust(t *testing.T) {
 
 func TestProveForATarget(t *testing.T) {
 	source := &lines{list: []string{`{"email":"a@x.org","password":{"hash":"301286b3bfc75c2f449106244075a7a3","format":"md5","salt":"ab","position":"suffix"}}`}}
-	results, err := Prove(context.Background(), source, nil, sink{}, []Pair{{User: "a@x.org", Password: "password"}})
-	if err != nil || results[0].Code != CodeNotTaken {
+	results, err := Prove(context.Background(), source, nil, sink{}, Policy{}, []Pair{{User: "a@x.org", Password: "password"}})
+	if err != nil || results[0].Code != CodeNoTravel {
 		t.Errorf("%+v, %v", results, err)
 	}
 }

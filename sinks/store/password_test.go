@@ -124,3 +124,64 @@ func TestHashesOfAnyFormatVerifyFromTheStore(t *testing.T) {
 		})
 	}
 }
+
+func TestWeakHashesAreWrapped(t *testing.T) {
+	dir := t.TempDir()
+	set := map[string]any{"upsert": true, "weak_hashes": "wrap", "on_update": pipeline.NewConfig(map[string]any{"password": "set"})}
+	const md5 = "301286b3bfc75c2f449106244075a7a3" // of password and ab
+	weak := `{"email":"a@x.com","name":"A","password":{"hash":"` + md5 + `","format":"md5","salt":"ab","position":"suffix"}}`
+	strong := `{"email":"b@x.com","password":{"hash":"$2b$05$JS5vHfXZ77dP.W.3F6.4guVV6X9Js1U6.Fp9/92T67pcJJkjzJTEq"}}`
+	do(t, dir, set, pipeline.Run{}, []string{weak, strong})
+	hash := stored(t, dir, "a@x.com")
+	if !strings.HasPrefix(hash, "$usher$wrap,") || fits(t, hash, "password") != password.Match || fits(t, hash, "other") != password.Mismatch {
+		t.Fatalf("stored %.12s…", hash)
+	}
+	if other := stored(t, dir, "b@x.com"); !strings.HasPrefix(other, "$2b$05$") {
+		t.Errorf("a strong hash became %.12s…", other)
+	}
+	for _, f := range []string{"users.db", "users.db-wal"} {
+		if b, err := os.ReadFile(filepath.Join(dir, f)); err == nil && strings.Contains(string(b), md5) {
+			t.Errorf("%s holds the digest", f)
+		}
+	}
+	// The same again changes nothing, another does, and a plan says the same.
+	if b := outcomes(t, dir, set, pipeline.Run{}, []string{weak}); b[0].Reason != pipeline.Unchanged {
+		t.Errorf("the same record: %+v", b[0])
+	}
+	next := strings.Replace(weak, md5, "5f4dcc3b5aa765d61d8327deb882cf99", 1)
+	for _, plan := range []bool{true, false} {
+		b := outcomes(t, dir, set, pipeline.Run{Plan: plan}, []string{next, next})
+		if !slices.Equal(b[0].Changed, []string{"password"}) || b[1].Reason != pipeline.Unchanged {
+			t.Errorf("plan %v: %+v, %+v", plan, b[0], b[1])
+		}
+	}
+	do(t, dir, set, pipeline.Run{}, []string{weak})
+
+	// The first login makes a plain argon2id of it, which the same record leaves alone.
+	s, err := identity.Open(context.Background(), "sqlite:users.db", dir, "test", identity.Write)
+	if err != nil {
+		t.Fatal(err)
+	}
+	formats, err := s.PasswordFormats(context.Background())
+	if err != nil || formats[1].Format != "wrap of hex-md5" || formats[1].Weaker != 1 {
+		t.Errorf("%+v, %v", formats, err)
+	}
+	l, err := s.VerifyPassword(context.Background(), "a@x.com", []byte("password"))
+	if err != nil || l.Result.Outcome != password.Match || !l.Rehashed {
+		t.Errorf("%+v, %v", l, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if hash := stored(t, dir, "a@x.com"); !strings.HasPrefix(hash, "$argon2id$") {
+		t.Errorf("stored %.12s…", hash)
+	}
+	if b := outcomes(t, dir, set, pipeline.Run{}, []string{weak}); b[0].Reason != pipeline.Unchanged {
+		t.Errorf("after the login: %+v", b[0])
+	}
+	// What is weak and cannot be wrapped is kept, with a warning.
+	b := outcomes(t, dir, set, pipeline.Run{}, []string{`{"email":"c@x.com","password":{"hash":"(GDJ0nDZI8l8RJzlRbemg)","format":"domino6"}}`})
+	if w := b[0].Warnings; len(w) != 1 || w[0].Code != identity.CodeNotWrapped {
+		t.Errorf("%+v", b[0])
+	}
+}

@@ -38,6 +38,10 @@ var Type = pipeline.SinkType{
 			{Name: "on_delete", Type: pipeline.String, Enum: identity.Removals(), Default: string(identity.Leave), Example: "disable",
 				Doc: "What becomes of the user of a record that the source says is gone (`deleted`), whether or not there is `upsert`. `ignore`: nothing, the record is skipped. " +
 					"`disable`: `disabled` is set. `delete`: the user is removed with all that belongs to it."},
+			{Name: "weak_hashes", Type: pipeline.String, Enum: []string{"keep", "wrap"}, Default: "keep", Example: "wrap",
+				Doc: "What becomes of hashes that are quick to guess (message digests, short chains of them, PBKDF2 of fewer than 100 000 iterations). `keep`: they are stored as " +
+					"they are until the user's next login. `wrap`: argon2id is put over the digest, so that it is no longer stored; logins work as before, the first one makes a plain " +
+					"argon2id of it. It takes as long as hashing a password, when a user is written. See the guide on passwords."},
 			{Name: "on_update", Type: pipeline.Object, Fields: updateFields(), Example: "{ password: set, user_metadata: replace }",
 				Doc: "What an update does to an attribute that the record has. `set`: takes the value, null removes it. `keep`: takes the value, null leaves what is there. " +
 					"`ignore`: leaves what is there. `merge`: takes each member, a null member is removed. `replace`: takes the whole. `add`: takes the elements that are new."},
@@ -83,7 +87,7 @@ type sink struct {
 func newSink(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
 	o := identity.Options{
 		Identifier: c.String("identifier"), Upsert: c.Bool("upsert"), Raw: c.Bool("raw"),
-		RefuseRoles: !c.Bool("create_roles"), RefuseGroups: !c.Bool("create_groups"), Hasher: c.String("hasher"),
+		RefuseRoles: !c.Bool("create_roles"), RefuseGroups: !c.Bool("create_groups"), Hasher: c.String("hasher"), WrapWeak: c.String("weak_hashes") == "wrap",
 		OnUpdate: map[string]identity.Behaviour{}, OnDelete: identity.Removal(c.String("on_delete")),
 	}
 	if onUpdate := c.Object("on_update"); onUpdate != nil {
@@ -110,6 +114,9 @@ func newSink(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
 	}
 	return &sink{dsn: c.String("dsn"), dir: env.Dir, rules: rules}, nil
 }
+
+// WrapsPasswords implements preflight.Wrapper.
+func (s *sink) WrapsPasswords() bool { return s.rules.WrapWeak }
 
 func optionError(err error) error {
 	var e *identity.OptionError

@@ -4,9 +4,26 @@ import (
 	"fmt"
 
 	"github.com/usher-id/usher/expression"
+	"github.com/usher-id/usher/password"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/value"
 )
+
+// Passwords says what is done about passwords on their way to the sink.
+type Passwords struct {
+	// Omit has users whose password the target cannot take go on without one.
+	Omit bool
+	// For is the system that the hashes are spelled for, one of password.Targets, or empty.
+	For string
+}
+
+var passwordFields = []pipeline.Option{
+	{Name: "refused", Type: pipeline.String, Enum: []string{"fail", "omit"}, Default: "fail", Example: "omit",
+		Doc: "What becomes of a user whose password the target cannot take, or that cannot be read. `fail`: the record fails. `omit`: the user goes on without a password, with a " +
+			"warning; one who exists keeps what is there."},
+	{Name: "for", Type: pipeline.String, Enum: password.Targets(), Example: "auth0",
+		Doc: "Spell the hashes as this system wants them, in the field where it looks for them (`custom_password_hash`, `credentials`, …), for a sink that writes a file for it."},
+}
 
 // Proof names a user whose password is known, or a file of such users.
 type Proof struct {
