@@ -163,7 +163,7 @@ func (p *prover) read(ctx context.Context, source pipeline.Source, transforms []
 
 // look compares a record with the users of the pairs.
 func (p *prover) look(ctx context.Context, r *pipeline.Record) {
-	if r.Source == nil {
+	if r.Source == nil || r.Gone {
 		return
 	}
 	if len(p.byUser) > 0 && r.Fields != nil {
