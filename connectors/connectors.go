@@ -12,6 +12,7 @@ import (
 	sourcecsv "github.com/usher-id/usher/sources/csv"
 	sourceexcel "github.com/usher-id/usher/sources/excel"
 	sourcejson "github.com/usher-id/usher/sources/json"
+	sourceldif "github.com/usher-id/usher/sources/ldif"
 	sourcesql "github.com/usher-id/usher/sources/sql"
 	sourcestore "github.com/usher-id/usher/sources/store"
 	transformdedupe "github.com/usher-id/usher/transforms/dedupe"
@@ -28,6 +29,7 @@ func Default() *pipeline.Registry {
 		sourcecsv.Type,
 		sourceexcel.Type,
 		sourcejson.Type,
+		sourceldif.Type,
 		sourcesql.Type,
 		sourcestore.Type,
 

@@ -25,6 +25,11 @@ var logins = []struct {
 	{"firebase", "ann@example.com", "harbour lights"}, // the signer key is apart
 	{"firebase", "bruno@example.com", "Fünf Äpfel"},
 	{"firebase-csv", "bruno@example.com", "Fünf Äpfel"},  // the signer key is in the hash
+	{"ldap", "ann", "harbour lights"},                    // {SSHA}
+	{"ldap", "bruno@example.com", "Fünf Äpfel"},          // {SSHA512}
+	{"ldap", "chidi", "Nine*Lanterns"},                   // {CRYPT}$6$
+	{"ldap", "dagmar", "alt und bewährt"},                // {PBKDF2-SHA256}
+	{"ldap", "eve", "last summer"},                       // plain, hashed by the store
 	{"okta", "chidi@example.com", "Nine*Lanterns"},       // salted SHA-512
 	{"authing", "wang@example.com", "八仙过海"},              // bcrypt
 	{"auth0-users", "ann@example.com", "harbour lights"}, // bcrypt
