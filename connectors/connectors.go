@@ -19,6 +19,7 @@ import (
 	transformdefault "github.com/usher-id/usher/transforms/default"
 	transformfields "github.com/usher-id/usher/transforms/fields"
 	transformfilter "github.com/usher-id/usher/transforms/filter"
+	transformjoin "github.com/usher-id/usher/transforms/join"
 	transformmap "github.com/usher-id/usher/transforms/map"
 	transformsort "github.com/usher-id/usher/transforms/sort"
 )
@@ -37,6 +38,7 @@ func Default() *pipeline.Registry {
 		transformdefault.Type,
 		transformfields.Type,
 		transformfilter.Type,
+		transformjoin.Type,
 		transformmap.Type,
 		transformsort.Type,
 

@@ -195,7 +195,7 @@ func checkExample(t *testing.T, at string, o pipeline.Option) {
 		New:  func(pipeline.Env, *pipeline.Config) (pipeline.Sink, error) { return nil, nil },
 	}
 	text := fmt.Sprintf("source:\n  taker:\n    %s: %s\nsink: nothing\n", o.Name, o.Example)
-	if _, err := definition.Parse(filepath.Join(t.TempDir(), "p.yaml"), []byte(text), pipeline.NewRegistry(taker, nothing), pipeline.Env{}); err != nil {
+	if _, err := definition.Parse(filepath.Join(t.TempDir(), "p.yaml"), []byte(text), pipeline.NewRegistry(taker, nothing, connectors.Default().Sources["json"]), pipeline.Env{}); err != nil {
 		t.Errorf("%s: %v", at, err)
 	}
 }

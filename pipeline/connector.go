@@ -117,12 +117,26 @@ type Ordered interface {
 	Ordered(ctx context.Context) error
 }
 
-// Arranger is a Transform that has to know all records before it lets the first one go on, such as one that sorts. It
+// Arranger is a Transform that works on the source as a whole, such as one that sorts, or that joins another to it. It
 // stands before all transforms that are none, and is not given batches: the run reads from what Arrange makes of the
-// source. That has the source's other abilities as far as they still make sense, and closes it.
+// source. That has the source's other abilities as far as they still make sense, and closes it. It may set Record.Fields
+// and decide records.
 type Arranger interface {
 	Transform
 	Arrange(Source) Source
+}
+
+// Unmatched is the code of the problem of a record that found no partner in a join; its field is the name of the join.
+const Unmatched = "join.unmatched"
+
+// Joined is a Source that looks for partners of its records in other sources. A record that finds none has a problem
+// of the code Unmatched, as a warning or an error.
+type Joined interface {
+	// Joins gives the names of the joins.
+	Joins() []string
+	// Leftovers is called after Next gave io.EOF and before Close. It calls each for every record of the other sources that
+	// no record had for a partner; problems say why one could not be.
+	Leftovers(each func(join string, ref Ref, problems []Problem) error) error
 }
 
 // Run tells a sink which run it serves.

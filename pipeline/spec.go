@@ -16,18 +16,19 @@ type Type uint8
 
 // The types of options.
 const (
-	String     Type = iota // text
-	Bool                   // true or false
-	Int                    // a whole number
-	Duration               // 30s, 5m, 2h: time.ParseDuration
-	Size                   // bytes: 512, 64KB, 16MB, 2GB (1024 each)
-	Path                   // a file path, made absolute from the folder of the pipeline file; - stays
-	Expression             // an expression over user, compiled
-	Object                 // named values, by Fields
-	Mapping                // a tree of names with expressions and constants at its leaves, in order
+	String       Type = iota // text
+	Bool                     // true or false
+	Int                      // a whole number
+	Duration                 // 30s, 5m, 2h: time.ParseDuration
+	Size                     // bytes: 512, 64KB, 16MB, 2GB (1024 each)
+	Path                     // a file path, made absolute from the folder of the pipeline file; - stays
+	Expression               // an expression over user, compiled
+	Object                   // named values, by Fields
+	Mapping                  // a tree of names with expressions and constants at its leaves, in order
+	SourceOption             // another source with its options, not yet open
 )
 
-var typeNames = [...]string{"string", "bool", "int", "duration", "size", "path", "expression", "object", "mapping"}
+var typeNames = [...]string{"string", "bool", "int", "duration", "size", "path", "expression", "object", "mapping", "source"}
 
 func (t Type) String() string { return typeNames[t] }
 
@@ -95,7 +96,7 @@ type Config struct {
 
 // NewConfig gives a Config of values that were checked against a Spec. The values are: string, bool, int64,
 // time.Duration, *expression.Program, *Config (Object), []Assignment (Mapping), []T for a List and
-// map[string]T for a Map; Size is int64, Path is string. An option that has neither a value nor a default is not
+// map[string]T for a Map, Source for a SourceOption; Size is int64, Path is string. An option that has neither a value nor a default is not
 // in values.
 func NewConfig(values map[string]any) *Config { return &Config{values} }
 
@@ -147,6 +148,9 @@ func (c *Config) Objects(name string) []*Config { return get[[]*Config](c, name)
 
 // ObjectMap gives a map of Object.
 func (c *Config) ObjectMap(name string) map[string]*Config { return get[map[string]*Config](c, name) }
+
+// Source gives a SourceOption: a source of its own, to be opened and closed once.
+func (c *Config) Source(name string) Source { return get[Source](c, name) }
 
 // Mapping gives a Mapping option: its leaves in the order of the file.
 func (c *Config) Mapping(name string) []Assignment { return get[[]Assignment](c, name) }

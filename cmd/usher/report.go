@@ -37,6 +37,10 @@ type result struct {
 	RetryOf      string            `json:"retry_of,omitempty"`
 	Selection    journal.Selection `json:"selection"`
 	Error        *journal.Failure  `json:"error,omitempty"`
+	// Joins is there where the pipeline joins sources; the paths are, where there is something to name.
+	Joins          []journal.Join `json:"joins,omitempty"`
+	UnmatchedLeft  string         `json:"unmatched_left,omitempty"`
+	UnmatchedRight string         `json:"unmatched_right,omitempty"`
 	// Passwords is there in a plan that has just been made.
 	Passwords *passwords `json:"passwords,omitempty"`
 	// Proof is there in a run or plan that has just been made, where the pipeline file knows passwords.
@@ -46,7 +50,8 @@ type result struct {
 func resultOf(doc journal.Document) result {
 	return result{
 		doc.RunID, doc.Pipeline, doc.Status, doc.Summary, doc.Skips, doc.Gone, doc.Warnings, doc.Outcomes, doc.Rejects, doc.Reasons, doc.StartedAt,
-		doc.FinishedAt, doc.PipelineFile, doc.Plan, doc.Attempt, doc.RetryOf, doc.Selection, doc.Failure, nil, nil,
+		doc.FinishedAt, doc.PipelineFile, doc.Plan, doc.Attempt, doc.RetryOf, doc.Selection, doc.Failure,
+		doc.Joins, doc.UnmatchedLeft, doc.UnmatchedRight, nil, nil,
 	}
 }
 
@@ -115,6 +120,11 @@ func (a *app) printRun(doc journal.Document) error {
 		fmt.Fprintf(w, "rejects   %s\n", short(doc.Rejects))
 		fmt.Fprintf(w, "reasons   %s\n", short(doc.Reasons))
 	}
+	for _, path := range []string{doc.UnmatchedLeft, doc.UnmatchedRight} {
+		if path != "" {
+			fmt.Fprintf(w, "unmatched %s\n", short(path))
+		}
+	}
 	a.printNext(w, doc)
 	return w.Flush()
 }
@@ -148,6 +158,18 @@ func printCounts(w io.Writer, doc journal.Document) {
 	row("failed", s.Failed, "")
 	if doc.Warnings > 0 {
 		row("warnings", doc.Warnings, "in the outcomes")
+	}
+	printJoins(w, doc.Joins)
+}
+
+// printJoins says how many records found no partner, on both sides.
+func printJoins(w io.Writer, joins []journal.Join) {
+	for _, j := range joins {
+		right := "it is not known which joined records are nobody's, since a part of the source was read"
+		if j.Right != nil {
+			right = fmt.Sprintf("joined records that are nobody's: %d", *j.Right)
+		}
+		fmt.Fprintf(w, "\njoin %s\n  records without a partner: %d\n  %s\n", oneLine(j.As), j.Left, right)
 	}
 }
 

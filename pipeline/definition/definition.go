@@ -260,6 +260,16 @@ func (p *Pipeline) sourceOf(t pipeline.SourceType) (pipeline.Spec, func(pipeline
 	}
 }
 
+// joinedSourceOf has no place for what a source says about the pipeline's own records.
+func joinedSourceOf(t pipeline.SourceType) (pipeline.Spec, func(pipeline.Env, *pipeline.Config) (pipeline.Source, error)) {
+	return t.Spec, func(env pipeline.Env, c *pipeline.Config) (pipeline.Source, error) {
+		if c.Has(pipeline.OptionDeleted) {
+			return nil, &pipeline.OptionError{Option: pipeline.OptionDeleted, Message: "only the pipeline's own source says who is gone", Hint: "take it out"}
+		}
+		return t.New(env, c)
+	}
+}
+
 func sourceOf(t pipeline.SourceType) (pipeline.Spec, func(pipeline.Env, *pipeline.Config) (pipeline.Source, error)) {
 	return t.Spec, t.New
 }
@@ -322,7 +332,7 @@ func (l *loader) transforms(e entry) []pipeline.Transform {
 		if _, arranges := t.(pipeline.Arranger); !arranges {
 			arranged = false
 		} else if !arranged {
-			l.report(item, "config.misplaced", fmt.Sprintf("%s needs all records before the first goes on: it stands before the other transforms", name),
+			l.report(item, "config.misplaced", fmt.Sprintf("%s works on the source as a whole: it stands before the other transforms", name),
 				"move it to the top of the transforms").length = 1
 		}
 		list = append(list, t)

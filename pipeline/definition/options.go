@@ -174,7 +174,7 @@ func (o options) option(key, n *yaml.Node, d pipeline.Option, prefix string) (an
 var typeWords = map[pipeline.Type]string{
 	pipeline.String: "text", pipeline.Bool: "true or false", pipeline.Int: "a whole number", pipeline.Duration: "a duration such as 30s or 5m",
 	pipeline.Size: "a size such as 512, 64KB or 16MB", pipeline.Path: "the path of a file", pipeline.Expression: "an expression",
-	pipeline.Object: "a map", pipeline.Mapping: "a map",
+	pipeline.Object: "a map", pipeline.Mapping: "a map", pipeline.SourceOption: "a source with its options",
 }
 
 // one reads a single value.
@@ -207,6 +207,10 @@ func (o options) one(key, n *yaml.Node, d pipeline.Option, prefix string) (any, 
 		}
 		program := o.compile(n, n.Value, 0)
 		return program, program != nil
+	case pipeline.SourceOption:
+		before := len(o.found)
+		source, _ := connect(o.loader, entry{d.Name, key, n}, "source", o.registry.Sources, joinedSourceOf)
+		return source, len(o.found) == before
 	}
 	if n.Kind != yaml.ScalarNode || isNull(n) && !slices.Contains(d.Enum, n.Value) { // null may be one of the words of an Enum
 		return wrong(hintOf(d))

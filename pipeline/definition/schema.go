@@ -25,7 +25,7 @@ func Schema(registry *pipeline.Registry) []byte {
 	for _, o := range sections[:2] {
 		properties.Set(o.Name, optionSchema(o))
 	}
-	properties.Set("source", source)
+	properties.Set("source", object("$ref", "#/$defs/source"))
 	properties.Set("transforms", object("description", "What is done to the records, in this order.", "type", "array", "items", object("$ref", "#/$defs/transform")))
 	properties.Set("sink", sink)
 	for _, o := range sections[2:] {
@@ -48,6 +48,7 @@ func Schema(registry *pipeline.Registry) []byte {
 		"additionalProperties", false,
 		"properties", properties,
 		"$defs", object(
+			"source", source,
 			"transform", transform,
 			"expression", object("description", "An expression over user, such as lower(user.mail).", "type", []any{"string", "boolean", "number"}),
 			"mapping", object(
@@ -226,6 +227,8 @@ func typeSchema(o pipeline.Option) *value.Object {
 		return optionsSchema(o.Fields, "")
 	case pipeline.Mapping:
 		return object("$ref", "#/$defs/mapping")
+	case pipeline.SourceOption:
+		return object("$ref", "#/$defs/source")
 	}
 	if len(o.Enum) > 0 {
 		enum := make([]any, len(o.Enum))

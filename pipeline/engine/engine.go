@@ -135,6 +135,11 @@ func Run(ctx context.Context, j *journal.Journal, doc journal.Document, p Pipeli
 	p.arrange()
 	doc.Pipeline = p.Name
 	r := &runner{Pipeline: p, Options: o, resumed: doc.RunID != ""}
+	if joined, ok := p.Source.(pipeline.Joined); ok && !r.resumed {
+		for _, name := range joined.Joins() {
+			doc.Joins = append(doc.Joins, journal.Join{As: name})
+		}
+	}
 	if !r.resumed {
 		doc.RunID = journal.NewRunID(time.Now())
 	}
@@ -217,10 +222,11 @@ type runner struct {
 	replay  bool
 	ordered []pipeline.Ordered
 
-	// The reader's: how many records it sent on, from index from on; whether it came to the end of what was asked for;
-	// what kept it from that.
+	// The reader's: how many records it sent on, from index from on; whether it came to the end of what was asked for,
+	// and of the source; what kept it from that.
 	emitted    int64
 	endReached bool
+	exhausted  bool
 	readErr    error
 	cursor     []byte // where the next run is to begin, at the end of this one
 }
@@ -272,6 +278,9 @@ func (r *runner) run(ctx context.Context) (status string, err error) {
 			Message: fmt.Sprintf("%d of %d records failed, max_failures is %s", summary.Failed, summary.Total, r.MaxFailures),
 			Hint:    "mend the mapping or the data and run again, or raise max_failures and resume"}
 	}
+	if err := r.leftovers(doc); err != nil {
+		return journal.FailedStatus, err
+	}
 	if err := guard("sink", func() error { return r.Sink.Finish(context.WithoutCancel(ctx)) }); err != nil {
 		return journal.FailedStatus, err
 	}
@@ -282,6 +291,15 @@ func (r *runner) run(ctx context.Context) (status string, err error) {
 		return journal.CompletedWithFailures, nil
 	}
 	return journal.Completed, nil
+}
+
+// leftovers has the journal tell which joined records were nobody's partner, where the run saw whose they could be.
+func (r *runner) leftovers(doc journal.Document) error {
+	joined, ok := r.Source.(pipeline.Joined)
+	if !ok || !r.exhausted || doc.Cursor != "" || doc.RetryOf != "" {
+		return nil
+	}
+	return guard("source", func() error { return r.journal.Leftovers(joined.Leftovers) })
 }
 
 func (r *runner) open(ctx context.Context, doc journal.Document) error {
@@ -427,7 +445,7 @@ func (r *runner) read(reading, work context.Context, toTransform, inOrder chan<-
 		var b *pipeline.Batch
 		err := guard("source", func() (err error) { b, err = r.Source.Next(reading, r.BatchSize); return err })
 		if err == io.EOF {
-			r.endReached = true
+			r.endReached, r.exhausted = true, true
 			return
 		}
 		if err != nil {
@@ -564,7 +582,7 @@ func (r *runner) selectOnly(records []pipeline.Record) {
 		if !record.Open() {
 			continue
 		}
-		v, err := r.Only.Eval(record.Source)
+		v, err := r.Only.Eval(record.Fields)
 		if err != nil {
 			record.Fail(pipeline.Problem{Code: "run.only", Message: "--only: " + err.Error()})
 		} else if !expression.Truthy(v) {

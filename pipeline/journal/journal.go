@@ -7,6 +7,8 @@
 //	<state>/runs/<run id>/outcomes.ndjson        one line a record, in order
 //	<state>/runs/<run id>/rejects.<ext>          failed records in the shape of the input
 //	<state>/runs/<run id>/rejects.reasons.ndjson one line a reject, in the same order: why it failed
+//	<state>/runs/<run id>/unmatched.left.ndjson  records that found no partner in a join
+//	<state>/runs/<run id>/unmatched.right.ndjson joined records that were nobody's partner
 //
 // A checkpoint is written only after the outcomes before it are on disk. What the files hold beyond the last
 // checkpoint is cut off when the run is resumed.
@@ -112,6 +114,16 @@ type Selection struct {
 	Only string `json:"only,omitempty"`
 }
 
+// Join counts what found no partner in one join.
+type Join struct {
+	// As is the name of the join.
+	As string `json:"as"`
+	// Left is how many records found no partner. Right is how many joined records were nobody's: it is nil where that
+	// is not known, since the run did not take the whole source.
+	Left  int64  `json:"unmatched_left"`
+	Right *int64 `json:"unmatched_right"`
+}
+
 // Failure is why a run ended early.
 type Failure struct {
 	Code    string `json:"code"`
@@ -127,6 +139,7 @@ type Checkpoint struct {
 	OutcomesSize int64 `json:"outcomes_size"`
 	RejectsSize  int64 `json:"rejects_size"`
 	ReasonsSize  int64 `json:"reasons_size"`
+	LeftSize     int64 `json:"unmatched_left_size,omitempty"`
 	// Source and Sink are the positions that the connectors gave.
 	Source []byte `json:"source,omitempty"`
 	Sink   []byte `json:"sink,omitempty"`
@@ -152,6 +165,10 @@ type Document struct {
 	Skips    Skips    `json:"skipped_reasons"`
 	Gone     Removals `json:"gone"`
 	Warnings int64    `json:"warnings"`
+	Joins    []Join   `json:"joins,omitempty"`
+	// UnmatchedLeft and UnmatchedRight are absolute paths, empty where there is nothing to name.
+	UnmatchedLeft  string `json:"unmatched_left,omitempty"`
+	UnmatchedRight string `json:"unmatched_right,omitempty"`
 	// Outcomes, Rejects and Reasons are absolute paths; Rejects and Reasons are empty where nothing failed.
 	Outcomes   string     `json:"outcomes"`
 	Rejects    string     `json:"rejects"`

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,6 +22,7 @@ type Run struct {
 	outcomes *appendFile
 	rejects  *appendFile
 	reasons  *appendFile
+	left     *appendFile // records without a partner
 	rejecter pipeline.Rejecter
 	secret   func(string, any) bool
 	line     []byte
@@ -33,6 +35,7 @@ type durable struct {
 	skips    Skips
 	gone     Removals
 	warnings int64
+	joins    []Join
 }
 
 // Start begins a run: doc says what it is; its id, paths, times and status are filled in. The rejecter is the
@@ -53,7 +56,7 @@ func (j *Journal) Start(doc Document, rejecter pipeline.Rejecter, secret func(st
 	}
 	doc.Status = Running
 	doc.Outcomes = filepath.Join(dir, "outcomes.ndjson")
-	r := &Run{doc: doc, dir: dir, rejecter: rejecter, secret: secret}
+	r := &Run{doc: doc, dir: dir, rejecter: rejecter, secret: secret, durable: durable{joins: slices.Clone(doc.Joins)}}
 	if err := r.open(); err != nil {
 		return nil, err
 	}
@@ -68,7 +71,7 @@ func (j *Journal) Start(doc Document, rejecter pipeline.Rejecter, secret func(st
 func (j *Journal) Resume(doc Document, rejecter pipeline.Rejecter, secret func(string, any) bool) (*Run, error) {
 	doc.Status, doc.FinishedAt, doc.Failure = Running, nil, nil
 	doc.Resumed++
-	r := &Run{doc: doc, dir: j.runDir(doc.RunID), rejecter: rejecter, secret: secret, durable: durable{doc.Summary, doc.Skips, doc.Gone, doc.Warnings}}
+	r := &Run{doc: doc, dir: j.runDir(doc.RunID), rejecter: rejecter, secret: secret, durable: durable{doc.Summary, doc.Skips, doc.Gone, doc.Warnings, slices.Clone(doc.Joins)}}
 	if err := r.open(); err != nil {
 		return nil, err
 	}
@@ -106,7 +109,20 @@ func (r *Run) open() (err error) {
 		return err
 	}
 	if r.doc.Summary.Failed > 0 {
-		err = r.openRejects()
+		if err = r.openRejects(); err != nil {
+			return err
+		}
+	}
+	if c.LeftSize > 0 {
+		err = r.openLeft()
+	}
+	return err
+}
+
+func (r *Run) openLeft() (err error) {
+	r.left, err = openAppend(filepath.Join(r.dir, "unmatched.left.ndjson"), r.doc.Checkpoint.LeftSize)
+	if err == nil {
+		r.doc.UnmatchedLeft = r.left.Name()
 	}
 	return err
 }
@@ -130,6 +146,13 @@ func (r *Run) Append(records []pipeline.Record) error {
 			return err
 		}
 		r.doc.Warnings += int64(len(record.Outcome.Warnings))
+		if len(r.doc.Joins) > 0 {
+			for _, problems := range [][]pipeline.Problem{record.Outcome.Warnings, record.Outcome.Errors} {
+				if err := r.unmatched(record, problems); err != nil {
+					return err
+				}
+			}
+		}
 		if record.Outcome.Decision == pipeline.Failed {
 			if err := r.reject(record); err != nil {
 				return err
@@ -176,6 +199,70 @@ func (r *Run) reject(record *pipeline.Record) error {
 // GoneMember is what a reject in NDJSON has beside the values of its source if its user is gone.
 const GoneMember = "$gone"
 
+// unmatched notes the joins in which a record found no partner.
+func (r *Run) unmatched(record *pipeline.Record, problems []pipeline.Problem) error {
+	for _, p := range problems {
+		i := slices.IndexFunc(r.doc.Joins, func(j Join) bool { return p.Code == pipeline.Unmatched && j.As == p.Field })
+		if i < 0 {
+			continue
+		}
+		r.doc.Joins[i].Left++
+		if r.left == nil {
+			if err := r.openLeft(); err != nil {
+				return err
+			}
+		}
+		r.line = append(r.line[:0], `{"join":`...)
+		r.line = value.AppendString(r.line, p.Field)
+		r.line = append(r.line, `,"index":`...)
+		r.line = strconv.AppendInt(r.line, record.Index, 10)
+		r.line = append(r.line, `,"ref":`...)
+		r.line = value.AppendString(r.line, record.Ref.String())
+		r.line = append(r.line, `,"message":`...)
+		r.line = value.AppendString(r.line, p.Message)
+		if err := r.left.append(append(r.line, '}', '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Leftovers writes the joined records that were nobody's partner, as walk gives them. It is called after the last checkpoint.
+func (r *Run) Leftovers(walk func(each func(join string, ref pipeline.Ref, problems []pipeline.Problem) error) error) error {
+	counts := make([]int64, len(r.doc.Joins))
+	for i := range counts {
+		r.doc.Joins[i].Right = &counts[i]
+	}
+	path := filepath.Join(r.dir, "unmatched.right.ndjson")
+	var f *appendFile
+	err := walk(func(join string, ref pipeline.Ref, problems []pipeline.Problem) (err error) {
+		if f == nil { // one of an earlier life of the run is begun again
+			if f, err = openAppend(path, 0); err != nil {
+				return err
+			}
+		}
+		if i := slices.IndexFunc(r.doc.Joins, func(j Join) bool { return j.As == join }); i >= 0 {
+			counts[i]++
+		}
+		r.line = append(r.line[:0], `{"join":`...)
+		r.line = value.AppendString(r.line, join)
+		r.line = append(r.line, `,"ref":`...)
+		r.line = value.AppendString(r.line, ref.String())
+		r.line = append(r.line, `,"errors":`...)
+		r.line = appendProblems(r.line, problems)
+		return f.append(append(r.line, '}', '\n'))
+	})
+	if f != nil {
+		defer f.Close()
+		if err == nil {
+			err = f.sync()
+		}
+		r.doc.UnmatchedRight = path
+	}
+	r.durable.joins = slices.Clone(r.doc.Joins)
+	return err
+}
+
 // AppendRejectNDJSON appends a reject as a line of JSON, for sources that have no shape of their own.
 func AppendRejectNDJSON(dst []byte, record *pipeline.Record) []byte {
 	switch {
@@ -201,15 +288,27 @@ func (r *Run) Checkpoint(next int64, source, sink []byte) error {
 	if r.rejects != nil {
 		c.RejectsSize, c.ReasonsSize = r.rejects.size, r.reasons.size
 	}
+	if r.left != nil {
+		c.LeftSize = r.left.size
+	}
 	r.doc.Checkpoint = c
-	r.durable = durable{r.doc.Summary, r.doc.Skips, r.doc.Gone, r.doc.Warnings}
+	r.durable = durable{r.doc.Summary, r.doc.Skips, r.doc.Gone, r.doc.Warnings, slices.Clone(r.doc.Joins)}
 	return r.save()
 }
 
 // rollBack forgets what was appended after the last checkpoint: the sink may not hold it.
 func (r *Run) rollBack() error {
 	r.doc.Summary, r.doc.Skips, r.doc.Gone, r.doc.Warnings = r.durable.summary, r.durable.skips, r.durable.gone, r.durable.warnings
+	copy(r.doc.Joins, r.durable.joins)
 	c := r.doc.Checkpoint
+	if r.left != nil {
+		if err := r.left.cut(c.LeftSize); err != nil {
+			return err
+		}
+		if c.LeftSize == 0 {
+			r.doc.UnmatchedLeft = ""
+		}
+	}
 	if err := r.outcomes.cut(c.OutcomesSize); err != nil || r.rejects == nil {
 		return err
 	}
@@ -223,7 +322,7 @@ func (r *Run) rollBack() error {
 }
 
 func (r *Run) sync() error {
-	for _, f := range []*appendFile{r.outcomes, r.rejects, r.reasons} {
+	for _, f := range []*appendFile{r.outcomes, r.rejects, r.reasons, r.left} {
 		if f == nil {
 			continue
 		}
@@ -262,7 +361,7 @@ func (r *Run) End(status string, failure error) error {
 
 // Close closes the files.
 func (r *Run) Close() {
-	for _, f := range []*appendFile{r.outcomes, r.rejects, r.reasons} {
+	for _, f := range []*appendFile{r.outcomes, r.rejects, r.reasons, r.left} {
 		if f != nil {
 			_ = f.Close()
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -118,56 +117,13 @@ func plain(v any) string {
 
 // compareNumbers compares by all digits. A float stands for the shortest text that gives it.
 func compareNumbers(a, b any) int {
-	x, y := decimalOf(a), decimalOf(b)
-	if x.sign != y.sign {
-		return cmp.Compare(x.sign, y.sign)
+	x, y := value.DecimalOf(a), value.DecimalOf(b)
+	if x.Sign != y.Sign {
+		return cmp.Compare(x.Sign, y.Sign)
 	}
-	c := cmp.Compare(x.exponent, y.exponent)
+	c := cmp.Compare(x.Exponent, y.Exponent)
 	if c == 0 {
-		c = strings.Compare(x.digits, y.digits)
+		c = strings.Compare(x.Digits, y.Digits)
 	}
-	return c * x.sign
-}
-
-// decimal is sign × 0.digits × 10^exponent; digits neither begin nor end with 0. All of zero is 0.
-type decimal struct {
-	sign     int
-	digits   string
-	exponent int64
-}
-
-func decimalOf(v any) decimal {
-	if f, ok := v.(float64); ok && math.IsInf(f, 0) {
-		return decimal{int(math.Copysign(1, f)), "", math.MaxInt64}
-	}
-	d := decimal{sign: 1}
-	s := ""
-	if n, ok := v.(value.Number); ok {
-		s = string(n)
-	} else {
-		s = text(v)
-	}
-	if rest, negative := strings.CutPrefix(s, "-"); negative {
-		d.sign, s = -1, rest
-	}
-	if i := strings.IndexAny(s, "eE"); i >= 0 {
-		e, err := strconv.ParseInt(s[i+1:], 10, 64)
-		if err != nil || e > math.MaxInt64/4 || e < math.MinInt64/4 {
-			// Too long to be told: at the end of what can be.
-			e = math.MaxInt64 / 4
-			if s[i+1] == '-' {
-				e = -e
-			}
-		}
-		d.exponent, s = e, s[:i]
-	}
-	whole, fraction, _ := strings.Cut(s, ".")
-	d.exponent += int64(len(whole))
-	digits := whole + fraction
-	trimmed := strings.TrimLeft(digits, "0")
-	d.exponent -= int64(len(digits) - len(trimmed))
-	if d.digits = strings.TrimRight(trimmed, "0"); d.digits == "" {
-		return decimal{}
-	}
-	return d
+	return c * x.Sign
 }

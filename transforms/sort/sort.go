@@ -20,7 +20,7 @@ var Type = pipeline.TransformType{
 		Name:      "sort",
 		Summary:   "Brings all records into an order.",
 		Shorthand: "by",
-		Doc: `It stands before all other transforms: ` + "`user`" + ` is the record as the source gave it. Records whose keys are equal keep their order.
+		Doc: `It stands before all other transforms but ` + "`join`" + `: ` + "`user`" + ` is the record as the source, and joins before it, gave it. Records whose keys are equal keep their order.
 
 Keys of one kind are compared as what they are: numbers by their value, every digit of it; texts by Unicode code points, or as ` + "`locale`" + ` has it; times as
 instants; false before true; arrays element by element, so that ` + "`[user.family_name, user.given_name]`" + ` sorts by two keys; objects by their JSON. Keys of different kinds come in
@@ -85,7 +85,11 @@ func (s *sorted) key(r *pipeline.Record) any {
 	if r.Source == nil || !r.Open() {
 		return nil
 	}
-	v, err := s.t.by.Eval(r.Source)
+	fields := r.Fields // a join before this one may have set them
+	if fields == nil {
+		fields = r.Source
+	}
+	v, err := s.t.by.Eval(fields)
 	if err != nil {
 		p := pipeline.Problem{Code: "sort.failed", Message: "sort: " + err.Error() + ", in `" + s.t.by.Text() + "`; the record comes last"}
 		if e := (*expression.EvalError)(nil); errors.As(err, &e) {

@@ -9,12 +9,12 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
-	"os"
 	"slices"
 	"sync/atomic"
 
 	"golang.org/x/text/collate"
 
+	"github.com/usher-id/usher/internal/shelf"
 	"github.com/usher-id/usher/pipeline"
 )
 
@@ -77,13 +77,13 @@ func (s *sorted) Open(ctx context.Context) error {
 		for i := range b.Records {
 			r := &b.Records[i]
 			key := s.key(r)
-			if s.scratch, err = appendRecord(s.scratch[:0], r); err != nil {
+			if s.scratch, err = shelf.AppendRecord(s.scratch[:0], r); err != nil {
 				return failed("a record cannot be put aside: "+err.Error(), "this is a defect of usher; please report it", err)
 			}
 			e := entry{record: bytes.Clone(s.scratch)}
 			// The key as it is may hold on to the memory of the whole batch.
-			if s.scratch, err = appendValue(s.scratch[:0], key); err == nil {
-				err = decode(string(s.scratch), func(d *decoder) { e.key = d.value() })
+			if s.scratch, err = shelf.AppendValue(s.scratch[:0], key); err == nil {
+				e.key, err = shelf.Value(string(s.scratch))
 			}
 			if err != nil {
 				return failed("a key cannot be put aside: "+err.Error(), "this is a defect of usher; please report it", err)
@@ -172,7 +172,7 @@ func (s *sorted) Next(ctx context.Context, most int) (*pipeline.Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, err := decodeRecord(string(e.record))
+		r, err := shelf.Record(string(e.record))
 		if err != nil {
 			return nil, failed(err.Error(), "run the pipeline again", err)
 		}
@@ -193,6 +193,22 @@ func (s *sorted) Progress() (done, total int64) {
 
 // Fingerprint implements pipeline.Fingerprinter: that of all records as they came.
 func (s *sorted) Fingerprint() (string, error) { return s.fingerprint, nil }
+
+// Joins implements pipeline.Joined.
+func (s *sorted) Joins() []string {
+	if j, ok := s.source.(pipeline.Joined); ok {
+		return j.Joins()
+	}
+	return nil
+}
+
+// Leftovers implements pipeline.Joined.
+func (s *sorted) Leftovers(each func(join string, ref pipeline.Ref, problems []pipeline.Problem) error) error {
+	if j, ok := s.source.(pipeline.Joined); ok {
+		return j.Leftovers(each)
+	}
+	return nil
+}
 
 // SetCursor implements pipeline.Cursored.
 func (s *sorted) SetCursor(stored []byte) {
@@ -239,27 +255,24 @@ func failed(message, hint string, err error) error {
 
 // run is a temporary file of entries in order.
 type run struct {
-	file  *os.File
-	named bool // it has to be removed at the end
-	w     *bufio.Writer
-	r     *bufio.Reader
-	buf   []byte
+	file *shelf.File
+	w    *bufio.Writer
+	r    *bufio.Reader
+	buf  []byte
 }
 
 const tempHint = "make room in the folder that TMPDIR names, or name another"
 
 func newRun() (*run, error) {
-	f, err := os.CreateTemp("", "usher-sort-")
+	f, err := shelf.NewFile("usher-sort-")
 	if err != nil {
 		return nil, failed("no temporary file can be made", tempHint, err)
 	}
-	// Where the system allows it, the file has no name from now on, so that not even a kill leaves it behind.
-	named := os.Remove(f.Name()) != nil
-	return &run{file: f, named: named, w: bufio.NewWriterSize(f, runBuffer)}, nil
+	return &run{file: f, w: bufio.NewWriterSize(f, runBuffer)}, nil
 }
 
 func (r *run) write(e entry) error {
-	key, err := appendValue(r.buf[:0], e.key)
+	key, err := shelf.AppendValue(r.buf[:0], e.key)
 	if err != nil {
 		return failed(err.Error(), "this is a defect of usher; please report it", err)
 	}
@@ -302,7 +315,7 @@ func (r *run) next() (e entry, err error) {
 	both := make([]byte, keySize+size)
 	if _, err = io.ReadFull(r.r, both); err == nil {
 		e.record = both[keySize:]
-		err = decode(string(both[:keySize]), func(d *decoder) { e.key = d.value() })
+		e.key, err = shelf.Value(string(both[:keySize]))
 	}
 	if err != nil {
 		return e, failed("a temporary file cannot be read", "run the pipeline again", err)
@@ -310,12 +323,7 @@ func (r *run) next() (e entry, err error) {
 	return e, nil
 }
 
-func (r *run) close() {
-	_ = r.file.Close()
-	if r.named {
-		_ = os.Remove(r.file.Name())
-	}
-}
+func (r *run) close() { _ = r.file.Close() }
 
 // merger gives the entries of several runs, and of what is held behind them, in order.
 type merger struct {

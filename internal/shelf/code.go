@@ -1,4 +1,5 @@
-package sorting
+// Package shelf puts records aside, in memory or in temporary files, and takes them back as they were.
+package shelf
 
 import (
 	"encoding/binary"
@@ -11,7 +12,7 @@ import (
 	"github.com/usher-id/usher/value"
 )
 
-// How values lie in memory and in temporary files: a byte for the kind, then lengths and integers as varints.
+// How values lie: a byte for the kind, then lengths and integers as varints.
 const (
 	tagNull byte = iota
 	tagFalse
@@ -27,11 +28,13 @@ const (
 	tagObject
 )
 
-func appendText(dst []byte, s string) []byte {
+// AppendText appends a text with its length before it.
+func AppendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
-func appendValue(dst []byte, v any) ([]byte, error) {
+// AppendValue appends a value of any kind that a record may hold.
+func AppendValue(dst []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
 		return append(dst, tagNull), nil
@@ -47,21 +50,21 @@ func appendValue(dst []byte, v any) ([]byte, error) {
 	case float64:
 		return binary.LittleEndian.AppendUint64(append(dst, tagFloat), math.Float64bits(v)), nil
 	case value.Number:
-		return appendText(append(dst, tagNumber), string(v)), nil
+		return AppendText(append(dst, tagNumber), string(v)), nil
 	case string:
-		return appendText(append(dst, tagString), v), nil
+		return AppendText(append(dst, tagString), v), nil
 	case value.Secret:
-		return appendText(append(dst, tagSecret), v.Reveal()), nil
+		return AppendText(append(dst, tagSecret), v.Reveal()), nil
 	case []byte:
-		return appendText(append(dst, tagBytes), string(v)), nil
+		return AppendText(append(dst, tagBytes), string(v)), nil
 	case time.Time:
 		b, err := v.MarshalBinary()
-		return appendText(append(dst, tagTime), string(b)), err
+		return AppendText(append(dst, tagTime), string(b)), err
 	case []any:
 		dst = binary.AppendUvarint(append(dst, tagList), uint64(len(v)))
 		var err error
 		for _, e := range v {
-			if dst, err = appendValue(dst, e); err != nil {
+			if dst, err = AppendValue(dst, e); err != nil {
 				return dst, err
 			}
 		}
@@ -70,7 +73,7 @@ func appendValue(dst []byte, v any) ([]byte, error) {
 		dst = binary.AppendUvarint(append(dst, tagObject), uint64(v.Len()))
 		var err error
 		for name, e := range v.All() {
-			if dst, err = appendValue(appendText(dst, name), e); err != nil {
+			if dst, err = AppendValue(AppendText(dst, name), e); err != nil {
 				return dst, err
 			}
 		}
@@ -79,12 +82,12 @@ func appendValue(dst []byte, v any) ([]byte, error) {
 	return dst, errors.New("a value of an unknown kind: " + value.Kind(v))
 }
 
-// appendRecord appends what a source may have set of a record.
-func appendRecord(dst []byte, r *pipeline.Record) ([]byte, error) {
-	dst = appendText(dst, r.Ref.Origin)
+// AppendRecord appends what a source may have set of a record.
+func AppendRecord(dst []byte, r *pipeline.Record) ([]byte, error) {
+	dst = AppendText(dst, r.Ref.Origin)
 	dst = binary.AppendVarint(dst, r.Ref.Line)
-	dst = appendText(dst, r.Ref.Key)
-	dst = appendText(dst, string(r.Raw))
+	dst = AppendText(dst, r.Ref.Key)
+	dst = AppendText(dst, string(r.Raw))
 	if dst = append(dst, tagFalse); r.Gone {
 		dst[len(dst)-1] = tagTrue
 	}
@@ -95,11 +98,19 @@ func appendRecord(dst []byte, r *pipeline.Record) ([]byte, error) {
 			return dst, err
 		}
 	}
-	dst = appendText(dst, string(outcome))
-	if r.Source == nil {
+	dst = AppendText(dst, string(outcome))
+	var err error
+	if dst, err = appendObject(dst, r.Source); err != nil || r.Fields == r.Source {
+		return append(dst, tagNull), err
+	}
+	return appendObject(dst, r.Fields)
+}
+
+func appendObject(dst []byte, o *value.Object) ([]byte, error) {
+	if o == nil {
 		return append(dst, tagNull), nil
 	}
-	return appendValue(dst, r.Source)
+	return AppendValue(dst, o)
 }
 
 // decoder reads what was appended. Texts share the memory of the whole.
@@ -181,6 +192,12 @@ func (d *decoder) value() any {
 	panic(errDamaged)
 }
 
+// Value gives back what AppendValue appended.
+func Value(s string) (v any, err error) {
+	err = decode(s, func(d *decoder) { v = d.value() })
+	return v, err
+}
+
 // decode calls read and turns what it panics with for want of bytes into an error.
 func decode(s string, read func(*decoder)) (err error) {
 	defer func() {
@@ -196,7 +213,8 @@ func decode(s string, read func(*decoder)) (err error) {
 	return nil
 }
 
-func decodeRecord(s string) (r pipeline.Record, err error) {
+// Record gives back what AppendRecord appended.
+func Record(s string) (r pipeline.Record, err error) {
 	outcome := ""
 	err = decode(s, func(d *decoder) {
 		r.Ref.Origin = d.text()
@@ -208,6 +226,7 @@ func decodeRecord(s string) (r pipeline.Record, err error) {
 		r.Gone = d.value() == true
 		outcome = d.text()
 		r.Source, _ = d.value().(*value.Object)
+		r.Fields, _ = d.value().(*value.Object)
 	})
 	if err == nil && outcome != "" {
 		err = json.Unmarshal([]byte(outcome), &r.Outcome)
