@@ -6,14 +6,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/spf13/cobra"
 
 	"github.com/usher-id/usher/expression"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/definition"
+	"github.com/usher-id/usher/sources/files"
 	"github.com/usher-id/usher/value"
 )
 
@@ -52,22 +51,21 @@ them.`,
 }
 
 // sourceFor builds the source that fits what a file or standard input (-) holds.
-func (a *app) sourceFor(path string) (pipeline.Source, error) {
+func (a *app) sourceFor(ctx context.Context, path string) (pipeline.Source, error) {
 	env := a.env()
-	var head []byte
+	look := env
 	if path == "-" {
 		buffered := bufio.NewReaderSize(env.Stdin, 4096)
-		head, _ = buffered.Peek(512)
-		env.Stdin = buffered
-	} else if f, err := os.Open(path); err == nil {
-		head = make([]byte, 512)
-		n, _ := io.ReadFull(f, head)
-		head = head[:n]
-		_ = f.Close()
-	} // a file that cannot be opened is the source's to complain about
+		head, _ := buffered.Peek(512)
+		env.Stdin, look.Stdin = buffered, bytes.NewReader(head)
+		if bytes.HasPrefix(head, []byte("PK\x03\x04")) { // a workbook: other zip files cannot be read from a pipe
+			return definition.NewSource(a.registry, env, "excel", map[string]string{"path": path})
+		}
+	}
 	name := "csv"
-	switch {
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")): // a zip file, as workbooks are
+	// A file that cannot be opened is the source's to complain about.
+	switch head, _, err := files.Look(ctx, look, absoluteInput(path), 512); {
+	case isWorkbook(err):
 		name = "excel"
 	case looksJSON(head):
 		name = "json"
@@ -82,19 +80,23 @@ func absoluteInput(path string) string {
 	return absolute(path)
 }
 
-// looksJSON reports whether a text, perhaps gzipped, begins as JSON records do; an empty one is taken for JSON.
+// isWorkbook reports whether a file is no text because it is a workbook.
+func isWorkbook(err error) bool {
+	var e *pipeline.Error
+	return errors.As(err, &e) && e.Code == "file.is_workbook"
+}
+
+// looksJSON reports whether a text, perhaps UTF-16, begins as JSON records do; an empty one is taken for JSON.
 func looksJSON(head []byte) bool {
-	if z, err := gzip.NewReader(bytes.NewReader(head)); err == nil {
-		plain := make([]byte, 512)
-		n, _ := io.ReadFull(z, plain)
-		head = plain[:n]
+	for _, mark := range []string{"\ufeff", "\xff\xfe", "\xfe\xff"} {
+		head = bytes.TrimPrefix(head, []byte(mark))
 	}
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
+	head = bytes.Trim(head, " \t\r\n\x00")
 	return len(head) == 0 || head[0] == '{' || head[0] == '['
 }
 
 func (a *app) eval(ctx context.Context, program *expression.Program, path string) (err error) {
-	source, err := a.sourceFor(path)
+	source, err := a.sourceFor(ctx, path)
 	if err != nil {
 		return err
 	}

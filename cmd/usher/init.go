@@ -20,6 +20,8 @@ import (
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/definition"
 	"github.com/usher-id/usher/profile"
+	"github.com/usher-id/usher/sources/charset"
+	"github.com/usher-id/usher/sources/files"
 	"github.com/usher-id/usher/value"
 )
 
@@ -79,9 +81,12 @@ ${LEGACY_DSN}. Values of secret and personal fields are not shown.`,
 type initialised struct {
 	Source string `json:"source"`
 	// Complete says that all records were looked at.
-	Complete bool             `json:"complete"`
-	Tables   []*profile.Table `json:"tables,omitempty"`
-	Table    string           `json:"table,omitempty"`
+	Complete bool `json:"complete"`
+	// Encoding is that of a text that is not UTF-8, Confidence how sure that is, in percent.
+	Encoding   string           `json:"encoding,omitempty"`
+	Confidence int              `json:"confidence,omitempty"`
+	Tables     []*profile.Table `json:"tables,omitempty"`
+	Table      string           `json:"table,omitempty"`
 	profile.Profile
 	profile.Suggestion
 	PipelineFile string `json:"pipeline_file"`
@@ -98,10 +103,27 @@ type input struct {
 	path    string
 	// dialect is the kind of database.
 	dialect string
+	// encoding is what a text that is not UTF-8 was taken for.
+	encoding *charset.Guess
+}
+
+// encodingSample is how much of a text is looked at to find out its encoding.
+const encodingSample = 256 << 10
+
+// encodingNote says what the encoding is that a text was taken for, and how sure that is.
+func (in *input) encodingNote() string {
+	switch g := in.encoding; {
+	case g.Stated:
+		return "by its byte order mark"
+	case g.Confidence < charset.Likely:
+		return fmt.Sprintf("a guess, confidence %d%%: look at the names", g.Confidence)
+	default:
+		return fmt.Sprintf("recognised, confidence %d%%", g.Confidence)
+	}
 }
 
 func (a *app) init(ctx context.Context, given string, flags initFlags) error {
-	in, err := identifyInput(given, filepath.Dir(absolute(flags.out)))
+	in, err := a.identifyInput(ctx, given, filepath.Dir(absolute(flags.out)))
 	if err != nil {
 		return err
 	}
@@ -111,6 +133,9 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 		}
 	}
 	result := initialised{Source: in.source, PipelineFile: flags.out}
+	if in.encoding != nil {
+		result.Encoding, result.Confidence = in.encoding.Name, in.encoding.Confidence
+	}
 	var chosen *profile.Table
 	if in.source == "sql" {
 		if result.Tables, chosen, err = a.chooseTable(ctx, in, flags.table); err != nil {
@@ -181,7 +206,7 @@ var schemes = map[string]string{"mysql": "mysql", "mariadb": "mysql", "postgres"
 	"sqlite3": "sqlite", "sqlserver": "sqlserver"}
 
 // identifyInput finds out what a file or DSN is; dir is the folder of the pipeline file.
-func identifyInput(given, dir string) (*input, error) {
+func (a *app) identifyInput(ctx context.Context, given, dir string) (*input, error) {
 	if scheme, rest, ok := strings.Cut(given, ":"); ok && schemes[strings.ToLower(scheme)] != "" {
 		in := &input{source: "sql", options: map[string]string{"dsn": given}, secret: true, dialect: schemes[strings.ToLower(scheme)]}
 		in.written = []profile.Option{{Name: "dsn", Value: "${" + dsnVariable + "}", Plain: true}}
@@ -200,13 +225,8 @@ func identifyInput(given, dir string) (*input, error) {
 		written = filepath.ToSlash(rel)
 	}
 	in.written = []profile.Option{{Name: "path", Value: written}}
-	head := make([]byte, 512)
-	f, err := os.Open(path)
-	if err == nil {
-		n, _ := io.ReadFull(f, head)
-		head = head[:n]
-		_ = f.Close()
-	} else if strings.Contains(given, "://") || strings.Contains(given, "@tcp(") || strings.Contains(given, "password=") {
+	head, whole, err := files.Look(ctx, a.env(), path, encodingSample)
+	if err != nil && (strings.Contains(given, "://") || strings.Contains(given, "@tcp(") || strings.Contains(given, "password=")) {
 		// Not shown: it may be a DSN with a password in it.
 		return nil, &usageError{"usage.arguments", "this is neither a file nor a DSN that is known", "a DSN begins with mysql://, postgres://, sqlserver:// or sqlite:"}
 	}
@@ -215,7 +235,7 @@ func identifyInput(given, dir string) (*input, error) {
 		in.source, in.dialect = "sql", "sqlite"
 		in.options = map[string]string{"dsn": "sqlite:" + path}
 		in.written = []profile.Option{{Name: "dsn", Value: "sqlite:" + written}}
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")), strings.EqualFold(filepath.Ext(path), ".xlsx"), strings.EqualFold(filepath.Ext(path), ".xls"):
+	case isWorkbook(err), strings.EqualFold(filepath.Ext(path), ".xlsx"), strings.EqualFold(filepath.Ext(path), ".xls"):
 		in.source = "excel"
 	case err != nil || looksJSON(head):
 		in.source = "json"
@@ -223,6 +243,11 @@ func identifyInput(given, dir string) (*input, error) {
 		in.source = "csv"
 		in.options["empty"] = "null"
 		in.written = append(in.written, profile.Option{Name: "empty", Value: `"null"`, Plain: true, Comment: "an empty value is no value"})
+		if guess := charset.Detect(head, whole); guess.Encoding != charset.UTF8 {
+			in.encoding = &guess
+			in.options["encoding"] = guess.Name
+			in.written = append(in.written, profile.Option{Name: "encoding", Value: guess.Name, Comment: in.encodingNote()})
+		}
 	}
 	return in, nil
 }
@@ -238,7 +263,7 @@ func (in *input) store(dir string) string {
 
 // slug makes the name of a pipeline of a file's or table's name.
 func slug(title string) string {
-	title = strings.TrimSuffix(title, ".gz")
+	title = files.Uncompressed(title)
 	title = strings.TrimSuffix(title, filepath.Ext(title))
 	name := strings.Trim(strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -420,6 +445,9 @@ func (a *app) printProfile(r initialised, in *input) error {
 		fmt.Fprintln(a.stdout)
 	}
 	fmt.Fprintf(a.stdout, "%s: looked at %s", in.title, records(r.Records, r.Complete))
+	if in.encoding != nil {
+		fmt.Fprintf(a.stdout, " in %s (%s)", in.encoding.Name, in.encodingNote())
+	}
 	if r.Unreadable > 0 {
 		fmt.Fprintf(a.stdout, "; %d more cannot be read", r.Unreadable)
 	}

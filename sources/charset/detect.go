@@ -130,7 +130,7 @@ func (t *tally) fit(e *Encoding, doubt float64) fit {
 	if n == 0 {
 		return fit{e, 0}
 	}
-	bad := max(0, 1-10*float64(t.bad)/n)
+	bad := max(0, 1-5*float64(t.bad)/n)
 	return fit{e, t.usual / n * bad * n / (n + doubt)}
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +97,26 @@ func TestEncodings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A file that does not tell is like the first; one that does is what it is.
+func TestEncodingOfSeveralFiles(t *testing.T) {
+	dir := t.TempDir()
+	header := encoded(t, simplifiedchinese.GB18030, "姓名;邮箱;备注\n")
+	for name, text := range map[string]string{
+		"1.csv": encoded(t, simplifiedchinese.GB18030, chinese),
+		"2.csv": header + "\x86\xb4;\xff;\xff\xff\xff\xff\xff\xff\xff\n",
+		"3.csv": "姓名;邮箱;备注\nZoë;x;\n", "4.csv": "\ufeff姓名;邮箱;备注\n王;x;\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	acceptance.Source(t, acceptance.SourceCase{
+		New: func(t *testing.T) pipeline.Source { return source(t, fmt.Sprintf("{path: %q}", dir+"/*.csv")) },
+		Want: []string{`{"姓名":"王小明","邮箱":"wang@example.com","备注":"销售;\n第一"}`, `{"姓名":"李娜","邮箱":"li@example.com","备注":""}`,
+			`{"姓名":"张伟","邮箱":"zhang@example.com","备注":"人力资源"}`, "failed", `{"姓名":"Zoë","邮箱":"x","备注":""}`, `{"姓名":"王","邮箱":"x","备注":""}`},
+	})
 }
 
 func TestHardRows(t *testing.T) {

@@ -34,6 +34,9 @@ func (s *Source) text(file *files.File) io.Reader {
 		return len(head) >= encodingBytes || !file.Regular() && bytes.Count(head, []byte{'\n'}) >= sniffLines
 	})
 	guess := charset.Detect(sample, whole)
+	if guess.Encoding == charset.UTF8 && guess.Confidence == 0 && file.Index > 0 && s.first != charset.UTF8 {
+		guess = charset.Guess{Encoding: s.first, Stated: true} // it does not tell: then it is like the first
+	}
 	s.encoding = guess.Encoding
 	if s.stated == "utf-16" {
 		if s.encoding != charset.UTF16BE {

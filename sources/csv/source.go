@@ -45,7 +45,7 @@ hexadecimal digits.`,
 		Options: append(files.Options(), []pipeline.Option{
 			{Name: "encoding", Type: pipeline.String, Enum: append([]string{"auto", "utf-16"}, charset.Names()...), Default: "auto",
 				Doc: "How characters are written. `auto` goes by the beginning of each file: a byte order mark; else UTF-8 where it is that; else one of the others that it " +
-					"seems to be, and the run's log says which and how sure that is; else UTF-8. `utf-16` finds out the order of the bytes. " +
+					"seems to be, and the run's log says which and how sure that is; else what the first file is. `utf-16` finds out the order of the bytes. " +
 					"A byte order mark is believed whatever is stated."},
 			{Name: "delimiter", Type: pipeline.String, Default: "auto", Example: `";"`,
 				Doc: "The character between values, or `tab`. `auto` finds out which of comma, semicolon, tab and | the first file has."},
@@ -173,6 +173,7 @@ type Source struct {
 
 	file     *files.File
 	encoding *charset.Encoding // of file
+	first    *charset.Encoding // of the first file
 	noted    *charset.Encoding
 	rows     *reader
 	batch    int
@@ -212,7 +213,7 @@ func (s *Source) start(i int) error {
 	d := s.found
 	if i == 0 {
 		d = s.dialect
-		s.mark = s.encoding != charset.UTF8
+		s.first, s.mark = s.encoding, s.encoding != charset.UTF8
 	}
 	if d.lineEnd, err = s.findLineEnd(d); err != nil {
 		return err
@@ -284,12 +285,11 @@ func (s *Source) readHeader() error {
 	}
 	if !first {
 		if n := len(s.layout.header); len(names) != n {
-			return fail("csv.header_differs", fmt.Sprintf("it has %d columns, but the file before it has %d", len(names), n), "read the two by different pipelines")
+			return fail("csv.header_differs", fmt.Sprintf("it has %d columns, but the file before it has %d", len(names), n), s.otherFiles())
 		}
 		for i, name := range names {
 			if name != s.layout.header[i] {
-				return fail("csv.header_differs", fmt.Sprintf("column %d is %q, but %q in the file before it", i+1, name, s.layout.header[i]),
-					"files of one source have the same columns in the same order")
+				return fail("csv.header_differs", fmt.Sprintf("column %d is %q, but %q in the file before it", i+1, name, s.layout.header[i]), s.otherFiles())
 			}
 		}
 		s.rows.columns = len(names)
@@ -312,6 +312,14 @@ func (s *Source) readHeader() error {
 	l.header = names
 	s.layout, s.rows.columns = l, len(names)
 	return nil
+}
+
+// otherFiles says what to do about files that do not belong together.
+func (s *Source) otherFiles() string {
+	if archive, _, ok := strings.Cut(s.file.Origin, "!"); ok {
+		return "if it is none of the files that are meant, name those, such as " + archive + "!*.csv; else read the two by different pipelines"
+	}
+	return "files of one source have the same columns in the same order; read the two by different pipelines"
 }
 
 // position is where the source stands behind a record.
