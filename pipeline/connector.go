@@ -190,6 +190,20 @@ func (UnimplementedSink) Close() error { return nil }
 
 func (UnimplementedSink) mustEmbedUnimplementedSink() {} //nolint:unused // by whoever embeds it
 
+// Publisher is a Sink that leaves files behind. Published is called after Finish and before Close.
+type Publisher interface {
+	Published() []File
+}
+
+// File is what a Sink has published.
+type File struct {
+	// Path is absolute, or - for the standard output.
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"`
+	// SHA256 is that of the whole file, in hex.
+	SHA256 string `json:"sha256"`
+}
+
 // Checker is a Source or Sink that can tell, without changing anything, whether it would open.
 type Checker interface {
 	Check(ctx context.Context) error

@@ -284,6 +284,9 @@ func (r *runner) run(ctx context.Context) (status string, err error) {
 	if err := guard("sink", func() error { return r.Sink.Finish(context.WithoutCancel(ctx)) }); err != nil {
 		return journal.FailedStatus, err
 	}
+	if p, ok := r.Sink.(pipeline.Publisher); ok && !doc.Plan {
+		r.journal.SetFiles(p.Published())
+	}
 	if cursored, ok := r.Source.(pipeline.Cursored); ok {
 		r.cursor = cursored.Cursor()
 	}

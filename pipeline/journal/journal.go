@@ -131,6 +131,34 @@ type Failure struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
+// Export is what was asked of the command export.
+type Export struct {
+	// By is who asked, as user@host.
+	By string `json:"by"`
+	// Store is the DSN that was read; Pipeline is the absolute path of the pipeline file whose source and transforms were read instead.
+	Store    string `json:"store,omitempty"`
+	Pipeline string `json:"pipeline,omitempty"`
+	// Fields are the columns, none for whole records.
+	Fields []ExportField `json:"fields"`
+	Where  string        `json:"where,omitempty"`
+	IDs    []string      `json:"ids,omitempty"`
+	Sort   string        `json:"sort,omitempty"`
+	Desc   bool          `json:"desc,omitempty"`
+	Format string        `json:"format"`
+	// Output is the absolute path of the file, or - for the standard output.
+	Output string `json:"output"`
+	// Secrets says that secrets may be in the file.
+	Secrets bool `json:"secrets"`
+	// ExpiresAt is when nobody is to need the file any more.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+}
+
+// ExportField is a column of an export with its expression.
+type ExportField struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
 // Checkpoint is how far a run has come for good.
 type Checkpoint struct {
 	// Next is the index of the first record that is not covered.
@@ -184,6 +212,10 @@ type Document struct {
 	Full   bool   `json:"full,omitempty"`
 	// Scope is what the run reads, of a source that grows meanwhile.
 	Scope string `json:"scope,omitempty"`
+	// Files are what the run's sink has published.
+	Files []pipeline.File `json:"files,omitempty"`
+	// Export is set for a run that the command export began.
+	Export *Export `json:"export,omitempty"`
 	// Fingerprint is the source's, to notice on resume that it is another one.
 	Fingerprint string     `json:"fingerprint,omitempty"`
 	Checkpoint  Checkpoint `json:"checkpoint"`

@@ -95,6 +95,9 @@ func (r *Run) SetScope(scope []byte) error {
 	return r.save()
 }
 
+// SetFiles notes what the run has published. It is durable with End.
+func (r *Run) SetFiles(files []pipeline.File) { r.doc.Files = files }
+
 func (r *Run) rejectsPath() string {
 	extension := ".ndjson"
 	if r.rejecter != nil {

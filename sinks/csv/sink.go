@@ -25,7 +25,10 @@ var Type = pipeline.SinkType{
 		Summary:   "Writes a CSV file with a header.",
 		Shorthand: "path",
 		Doc: `Nested objects become columns with dotted names, such as ` + "`user_metadata.name`" + `; lists are written as JSON, bytes as base64, times
-as RFC 3339. Absent and null are an empty value, the empty string is one in quotes. Lines end with LF.
+as RFC 3339. Absent and null are an empty value, the empty string is one in quotes. The file is UTF-8; lines end with LF unless ` + "`line_ends`" + ` says otherwise.
+
+With ` + "`join`" + ` a list of plain values is written as its elements with that text between them, ` + "`admin;editor`" + `; one that could not be taken apart again, because an
+element is empty or has that text in it, is written as JSON, as are lists of lists or objects and those with null in them.
 
 A text that a spreadsheet would take for a formula, because it begins with ` + "`=`, `+`, `-`, `@`" + `, a tab or a carriage return, is written in quotes and with an
 apostrophe before it, ` + "`\"'=1+1\"`" + `; so is one with apostrophes before such a beginning, so that the source ` + "`csv`" + ` finds out what it was. Numbers stay
@@ -38,11 +41,17 @@ that has a value for another column fails, so that nothing is left out unnoticed
 			files.Option(),
 			{Name: "columns", Type: pipeline.String, List: true, Example: "[email, name, user_metadata.lang]", Doc: "The columns, by dotted names, in order."},
 			{Name: "delimiter", Type: pipeline.String, Default: `","`, Example: "tab", Doc: "The character between values, or `tab`."},
+			{Name: "join", Type: pipeline.String, Example: `";"`, Doc: "What stands between the elements of a list. Without it lists are written as JSON."},
+			{Name: "line_ends", Type: pipeline.String, Enum: []string{"lf", "crlf"}, Default: "lf", Example: "crlf", Doc: "How lines end: `crlf` is RFC 4180's, for old readers on Windows."},
+			{Name: "bom", Type: pipeline.Bool, Default: "false", Example: "true", Doc: "Begin with a byte order mark, by which Excel knows that the file is UTF-8."},
 			{Name: "guard", Type: pipeline.Bool, Default: "true", Example: "false", Doc: "Keep spreadsheets from taking texts for formulas."},
 		},
 	},
 	New: func(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
-		s := &Sink{out: files.NewOutput(env, c.String("path")), names: c.Strings("columns"), guard: c.Bool("guard")}
+		s := &Sink{out: files.NewOutput(env, c.String("path")), names: c.Strings("columns"), guard: c.Bool("guard"), join: c.String("join"), crlf: c.String("line_ends") == "crlf"}
+		if c.Bool("bom") {
+			s.bom = byteOrderMark
+		}
 		switch d := c.String("delimiter"); {
 		case d == "tab":
 			s.delimiter = '\t'
@@ -67,6 +76,9 @@ type Sink struct {
 	out       *files.Output
 	delimiter byte
 	guard     bool
+	join      string
+	crlf      bool
+	bom       string
 	names     []string // the columns; nil until they are known
 	stated    bool
 	plan      bool
@@ -93,6 +105,9 @@ func (s *Sink) Open(ctx context.Context, run pipeline.Run) error {
 	if !s.stated {
 		s.names = nil
 		if written := s.out.Resumed(); written != nil {
+			if _, err := io.CopyN(io.Discard, written, int64(len(s.bom))); err != nil && err != io.EOF {
+				return err
+			}
 			r := csv.NewReader(written)
 			r.Comma = rune(s.delimiter)
 			header, err := r.Read()
@@ -238,12 +253,23 @@ func (s *Sink) fill(members map[string]*node, o *value.Object) (unknown string) 
 	return ""
 }
 
+// byteOrderMark is U+FEFF.
+const byteOrderMark = "\ufeff"
+
 func (s *Sink) appendHeader(dst []byte) []byte {
+	dst = append(dst, s.bom...)
 	for i, name := range s.names {
 		if i > 0 {
 			dst = append(dst, s.delimiter)
 		}
 		dst = s.appendText(dst, name)
+	}
+	return s.endLine(dst)
+}
+
+func (s *Sink) endLine(dst []byte) []byte {
+	if s.crlf {
+		dst = append(dst, '\r')
 	}
 	return append(dst, '\n')
 }
@@ -272,11 +298,46 @@ func (s *Sink) appendRow(dst []byte) []byte {
 			dst = append(dst, v...)
 		case float64:
 			dst = value.AppendJSON(dst, v)
-		default: // a list, or an object in a column of its own
+		case value.Secret:
+			dst = s.appendText(dst, value.Redacted)
+		case []any:
+			text, ok := "", false
+			if s.join != "" {
+				text, ok = s.joined(v)
+			}
+			if !ok {
+				text = string(value.AppendJSON(nil, v))
+			}
+			dst = s.appendText(dst, text)
+		default: // an object in a column of its own
 			dst = s.appendText(dst, string(value.AppendJSON(nil, v)))
 		}
 	}
-	return append(dst, '\n')
+	return s.endLine(dst)
+}
+
+// joined gives a list as a text that can be taken apart again, and whether there is one.
+func (s *Sink) joined(list []any) (string, bool) {
+	var b strings.Builder
+	for i, e := range list {
+		var text string
+		switch e := e.(type) {
+		case string:
+			text = e
+		case bool, int64, float64, value.Number:
+			text = string(value.AppendJSON(nil, e))
+		case time.Time:
+			text = e.Format(time.RFC3339Nano)
+		}
+		if text == "" || strings.Contains(text, s.join) || text[0] == '[' && i == 0 {
+			return "", false
+		}
+		if i > 0 {
+			b.WriteString(s.join)
+		}
+		b.WriteString(text)
+	}
+	return b.String(), len(list) > 0
 }
 
 // formula reports whether a spreadsheet would take a text for a formula.
@@ -343,6 +404,9 @@ func (s *Sink) Finish(context.Context) error {
 	}
 	return s.out.Finish(nil)
 }
+
+// Published implements pipeline.Publisher.
+func (s *Sink) Published() []pipeline.File { return s.out.Published() }
 
 // Close implements pipeline.Sink.
 func (s *Sink) Close() error { return s.out.Close() }

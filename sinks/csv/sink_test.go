@@ -2,6 +2,7 @@ package csvsink
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -215,4 +216,75 @@ func BenchmarkWrite(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N*len(records))/b.Elapsed().Seconds(), "records/s")
+}
+
+// written gives what a sink with options writes of records, in two lives of the run.
+func written(t *testing.T, options string, records ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "users.csv")
+	var position []byte
+	for i, text := range records {
+		s := acceptance.NewSink(t, Type, pipeline.Env{}, fmt.Sprintf("{path: %q, %s}", path, options))
+		run := pipeline.Run{ID: "r", Resumed: i > 0, Position: position}
+		if err := s.Open(ctx, run); err != nil {
+			t.Fatal(err)
+		}
+		v, err := value.ParseJSON([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &pipeline.Batch{Records: []pipeline.Record{{Fields: v.(*value.Object)}}}
+		if err := s.Write(ctx, b); err != nil || b.Records[0].Outcome.Decision != pipeline.Inserted {
+			t.Fatal(err, b.Records[0].Outcome)
+		}
+		if position, err = s.Commit(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if i == len(records)-1 {
+			if err := s.Finish(ctx); err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			published := s.(pipeline.Publisher).Published()
+			if sum := fmt.Sprintf("%x", sha256.Sum256(text)); len(published) != 1 || published[0].SHA256 != sum || published[0].Bytes != int64(len(text)) {
+				t.Errorf("published %+v, want %d bytes, %s", published, len(text), sum)
+			}
+		}
+		s.Close()
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestForms(t *testing.T) {
+	user := `{"e":"a@x.com","roles":["admin","editor, chief"],"n":[1,true,1.10]}`
+	for options, want := range map[string]string{
+		"":                              "e,roles,n\na@x.com,\"[\"\"admin\"\",\"\"editor, chief\"\"]\",\"[1,true,1.10]\"\na@x.com,\"[\"\"admin\"\",\"\"editor, chief\"\"]\",\"[1,true,1.10]\"\n",
+		"bom: true, line_ends: crlf":    "\ufeffe,roles,n\r\na@x.com,\"[\"\"admin\"\",\"\"editor, chief\"\"]\",\"[1,true,1.10]\"\r\na@x.com,\"[\"\"admin\"\",\"\"editor, chief\"\"]\",\"[1,true,1.10]\"\r\n",
+		"join: ';', columns: [roles]":   "roles\n\"admin;editor, chief\"\n\"admin;editor, chief\"\n",
+		"join: ', ', columns: [roles]":  "roles\n\"[\"\"admin\"\",\"\"editor, chief\"\"]\"\n\"[\"\"admin\"\",\"\"editor, chief\"\"]\"\n",
+		"join: '|', delimiter: '|'":     "e|roles|n\na@x.com|\"admin|editor, chief\"|\"1|true|1.10\"\na@x.com|\"admin|editor, chief\"|\"1|true|1.10\"\n",
+		"bom: true, columns: ['=e', e]": "\ufeff\"'=e\",e\n,a@x.com\n,a@x.com\n",
+	} {
+		if got := written(t, options, user, user); got != want {
+			t.Errorf("%s: got %q, want %q", options, got, want)
+		}
+	}
+	for list, want := range map[string]string{`[]`: `[]`, `[""]`: `"[""""]"`, `["a",null]`: `"[""a"",null]"`, `["a;b"]`: `"[""a;b""]"`, `[["a"]]`: `"[[""a""]]"`, `["[a"]`: `"[""[a""]"`, `["-a","=b"]`: `"'-a;=b"`, `["a"]`: "a"} {
+		if got := written(t, "join: ';'", `{"l":`+list+`}`); got != "l\n"+want+"\n" {
+			t.Errorf("%s: got %q, want %q", list, got, want)
+		}
+	}
+	b := &pipeline.Batch{Records: []pipeline.Record{{Fields: value.ObjectOf(value.Member{Name: "p", Value: value.Secret("hunter2")})}}}
+	var out strings.Builder
+	s := acceptance.NewSink(t, Type, pipeline.Env{Stdout: &out}, `"-"`)
+	if err := errors.Join(s.Open(ctx, pipeline.Run{}), s.Write(ctx, b), s.Finish(ctx)); err != nil || out.String() != "p\nREDACTED\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
 }

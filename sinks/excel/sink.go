@@ -84,16 +84,17 @@ type Sink struct {
 	stated  []string
 	maxRows int // of a sheet, with its header
 
-	run      pipeline.Run
-	durable  bool // the spill stays when the process dies
-	finished bool // by an earlier process of the run
-	spill    spill
-	columns  []column
-	byName   map[string]int
-	root     *node
-	members  int    // of all nodes
-	row      []cell // of one record, by column
-	problem  pipeline.Problem
+	run       pipeline.Run
+	durable   bool // the spill stays when the process dies
+	finished  bool // by an earlier process of the run
+	published []pipeline.File
+	spill     spill
+	columns   []column
+	byName    map[string]int
+	root      *node
+	members   int    // of all nodes
+	row       []cell // of one record, by column
+	problem   pipeline.Problem
 }
 
 // column is what is known of a column.
@@ -119,7 +120,7 @@ func (s *Sink) Open(ctx context.Context, run pipeline.Run) error {
 	if err := s.Check(ctx); err != nil {
 		return err
 	}
-	s.run, s.finished, s.spill = run, false, spill{}
+	s.run, s.finished, s.published, s.spill = run, false, nil, spill{}
 	s.columns, s.byName, s.root, s.row = nil, map[string]int{}, &node{column: -1}, nil
 	s.members = 0
 	if !run.Plan {
@@ -473,6 +474,9 @@ func (s *Sink) Commit(context.Context) ([]byte, error) {
 	}
 	return strconv.AppendInt(nil, s.spill.size, 10), nil
 }
+
+// Published implements pipeline.Publisher.
+func (s *Sink) Published() []pipeline.File { return s.published }
 
 // Close implements pipeline.Sink. What was committed stays for the run to be resumed.
 func (s *Sink) Close() error {

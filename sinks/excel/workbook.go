@@ -43,6 +43,7 @@ func (s *Sink) Finish(ctx context.Context) error {
 	if err := out.Finish(nil); err != nil {
 		return err
 	}
+	s.published = out.Published()
 	return s.failed(s.spill.remove())
 }
 

@@ -4,8 +4,11 @@ package files
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -55,6 +58,8 @@ type Output struct {
 	w       io.Writer // nil in a plan, and where the run was finished before
 	buf     []byte
 	offset  int64 // bytes written, without those in buf
+	sum     hash.Hash
+	done    *pipeline.File // what was published
 }
 
 // NewOutput gives the output to a path. It does no I/O.
@@ -115,7 +120,7 @@ func cause(err error) string {
 
 // Open begins the output of a run, or goes on with it behind the run's position. In a plan it only checks.
 func (o *Output) Open(ctx context.Context, run pipeline.Run) error {
-	o.file, o.w, o.buf, o.offset = nil, nil, nil, 0
+	o.file, o.w, o.buf, o.offset, o.sum, o.done = nil, nil, nil, 0, sha256.New(), nil
 	if err := o.Check(ctx); err != nil || run.Plan {
 		return err
 	}
@@ -175,7 +180,7 @@ func (o *Output) reopen(position []byte) error {
 		err = f.Truncate(offset)
 	}
 	if err == nil {
-		_, err = f.Seek(offset, io.SeekStart)
+		_, err = io.Copy(o.sum, f) // and the place of writing is behind it
 	}
 	if err != nil {
 		_ = f.Close()
@@ -219,6 +224,7 @@ func (o *Output) flush() error {
 	}
 	n, err := o.w.Write(o.buf)
 	o.offset += int64(n)
+	o.sum.Write(o.buf[:n])
 	o.buf = append(o.buf[:0], o.buf[n:]...)
 	if err != nil {
 		return o.failed(err)
@@ -259,12 +265,13 @@ func (o *Output) Commit() ([]byte, error) {
 // Finish writes the end and gives the file its name.
 func (o *Output) Finish(end []byte) error {
 	if o.w == nil {
-		return nil
+		return o.publishFinished()
 	}
 	o.buf = append(o.buf, end...)
 	if _, err := o.Commit(); err != nil {
 		return err
 	}
+	o.publish()
 	if o.partial == "" {
 		return nil
 	}
@@ -281,6 +288,36 @@ func (o *Output) Finish(end []byte) error {
 		return o.failed(err)
 	}
 	return nil
+}
+
+func (o *Output) publish() {
+	path := o.target
+	if o.path == stdout {
+		path = stdout
+	}
+	o.done = &pipeline.File{Path: path, Bytes: o.offset, SHA256: hex.EncodeToString(o.sum.Sum(nil))}
+}
+
+// publishFinished is publish for a file that an earlier process gave its name.
+func (o *Output) publishFinished() error {
+	f, err := os.Open(o.target)
+	if err != nil {
+		return o.unwritable(err)
+	}
+	defer f.Close()
+	if o.offset, err = io.Copy(o.sum, f); err != nil {
+		return o.unwritable(err)
+	}
+	o.publish()
+	return nil
+}
+
+// Published gives the file for a sink's own Published.
+func (o *Output) Published() []pipeline.File {
+	if o.done == nil {
+		return nil
+	}
+	return []pipeline.File{*o.done}
 }
 
 // Close closes the file; what was not committed is lost.

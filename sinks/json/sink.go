@@ -112,5 +112,8 @@ func (s *Sink) Finish(context.Context) error {
 	return s.out.Finish([]byte(end))
 }
 
+// Published implements pipeline.Publisher.
+func (s *Sink) Published() []pipeline.File { return s.out.Published() }
+
 // Close implements pipeline.Sink.
 func (s *Sink) Close() error { return s.out.Close() }
