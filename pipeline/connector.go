@@ -223,8 +223,8 @@ type Remover interface {
 	Removes() bool
 }
 
-// SecretReader is a Transform that knows which fields of its input hold secrets, because it puts them into a secret
-// place: the leaf names, such as pwd_hash for user.login.pwd_hash.
+// SecretReader is a Transform that knows which fields hold secrets though their names do not say so, because it puts them into a
+// secret place, or takes them out of one: the leaf names, such as pwd_hash for user.login.pwd_hash.
 type SecretReader interface {
 	SecretFields() []string
 }

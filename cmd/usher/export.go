@@ -1,25 +1,16 @@
 package main
 
 import (
-	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
-	"github.com/usher-id/usher/identity"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/definition"
-	"github.com/usher-id/usher/pipeline/engine"
-	"github.com/usher-id/usher/pipeline/journal"
 )
 
 // exportFlags are the flags of export.
@@ -32,7 +23,13 @@ type exportFlags struct {
 	ids            []string
 	sort           string
 	desc           bool
+	locale         string
 	format, output string
+	delimiter      string
+	join           string
+	bom, crlf      bool
+	resume         bool
+	expires        time.Duration
 	secrets, quiet bool
 }
 
@@ -45,11 +42,12 @@ func exportCommand(a *app) *cobra.Command {
 column by an expression over user; without fields, the records are written with all their attributes, in the form in
 which a store takes them in again.
 
-A cell whose expression fails is empty, and a warning in the outcomes names its record and column; --strict has the
-record fail instead. The file gets its name when all of it is written, with mode 0600. -o - writes to standard output,
-and what is reported goes to standard error.
+The columns are tried on a sample first: one that fails for everybody, or is empty for everybody, is told before the
+export begins. A cell whose expression fails is empty, and a warning in the outcomes names its record and column;
+--strict has the record fail instead. The file gets its name when all of it is written, with mode 0600. -o - writes to
+standard output, and what is reported goes to standard error.
 
-Secrets (password, mfa, raw) are only there with --include-secrets.`,
+Secrets (password, mfa, raw, and with --from what looks like one) are only there with --include-secrets.`,
 		GroupID: groupMove,
 		Example: `  usher export --store sqlite:users.db -o users.ndjson
   usher export --store sqlite:users.db --default-fields --field 'Plan=user.app_metadata.plan' -o users.xlsx
@@ -67,120 +65,18 @@ Secrets (password, mfa, raw) are only there with --include-secrets.`,
 	flags.StringSliceVar(&f.ids, "ids", nil, "take only the users with these ids of the store")
 	flags.StringVar(&f.sort, "sort", "", "sort by this attribute or expression; with --from over the records of its source")
 	flags.BoolVar(&f.desc, "desc", false, "sort the greatest first")
+	flags.StringVar(&f.locale, "locale", "", "sort texts by the alphabet of this language, such as sv or zh-Hans")
 	flags.StringVar(&f.format, "format", "", "json, ndjson, csv or excel (default by the file's name; ndjson for -)")
 	flags.StringVarP(&f.output, "output", "o", "", "the file to write; - is standard output")
+	flags.StringVar(&f.delimiter, "delimiter", "", "what stands between values of a CSV file: a character, or tab (default a comma)")
+	flags.StringVar(&f.join, "join", "", "what stands between the elements of a list in a CSV file (default: lists as JSON)")
+	flags.BoolVar(&f.bom, "bom", false, "begin a CSV file with a byte order mark, for Excel")
+	flags.BoolVar(&f.crlf, "crlf", false, "end the lines of a CSV file with CR LF")
+	flags.BoolVar(&f.resume, "resume", false, "go on with this very export where it was interrupted, if it was")
+	flags.DurationVar(&f.expires, "expires", 0, "note in the history when the file is not needed any more, such as 168h")
 	flags.BoolVar(&f.secrets, "include-secrets", false, "take password hashes, second factors and raw records along")
 	addQuiet(cmd, &f.quiet)
 	return cmd
-}
-
-// exported is the JSON form of an export.
-type exported struct {
-	result
-	Output  string `json:"output"`
-	Format  string `json:"format"`
-	Secrets bool   `json:"secrets"`
-}
-
-func (a *app) export(cmd *cobra.Command, f exportFlags) error {
-	if err := f.check(); err != nil {
-		return err
-	}
-	state := a.runsDir()
-	if f.from != "" {
-		state = a.stateDir(f.from)
-	}
-	p, err := a.exportPipeline(f, state)
-	if err != nil {
-		return err
-	}
-	j, err := journal.Open(state)
-	if err != nil {
-		return err
-	}
-	ctx := a.interruptible(cmd.Context())
-	defer ctx.stop()
-	options := engine.Options{Progress: new(engine.Progress)}
-	stop := func() {}
-	if !f.quiet {
-		stop = watch(a.stderr, options.Progress, 0)
-	}
-	doc, err := engine.Run(ctx, j, journal.Document{PipelineFile: p.File, PipelineHash: p.Hash}, enginePipeline(p), options)
-	stop()
-	if doc.Outcomes == "" { // it did not begin
-		return err
-	}
-	return a.reportExport(ctx, doc, err, f)
-}
-
-// reportExport says what became of an export, and gives its exit code. Where the export itself goes to standard output,
-// the report goes to standard error.
-func (a *app) reportExport(ctx *interruption, doc journal.Document, runError error, f exportFlags) error {
-	var code error
-	switch {
-	case runError != nil:
-		_, exit := a.failure(runError)
-		code = done(exit)
-	case doc.Status == journal.Interrupted:
-		code = done(ctx.exitCode())
-	case doc.Status == journal.CompletedWithFailures:
-		code = done(exitRecords)
-	}
-	if f.output == "-" {
-		a.piped.Store(true) // also where there was nothing to write
-	}
-	if a.json {
-		if err := a.printJSON(exported{resultOf(doc), absoluteInput(f.output), f.format, f.secrets}); err != nil {
-			return err
-		}
-		return code
-	}
-	if err := a.printExport(doc, f); err != nil {
-		return err
-	}
-	if runError != nil {
-		failed, _ := a.failure(runError)
-		a.printFailure(failed)
-	}
-	return code
-}
-
-// printExport prints an export for a person.
-func (a *app) printExport(doc journal.Document, f exportFlags) error {
-	w := bufio.NewWriter(a.output())
-	s := doc.Summary
-	fmt.Fprintf(w, "%s: run %s %s\n\n", doc.Pipeline, doc.RunID, statusWords[doc.Status])
-	digits := len(fmt.Sprint(s.Total))
-	row := func(word string, n int64, note string) {
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %-9s %*d  %s", word, digits, n, note), " "))
-	}
-	row("read", s.Total, "")
-	row("written", s.Inserted, f.outputName())
-	if s.Skipped > 0 {
-		row("left out", s.Skipped, "")
-	}
-	row("failed", s.Failed, "")
-	if doc.Warnings > 0 {
-		row("warnings", doc.Warnings, "empty cells and others, in the outcomes")
-	}
-	if err := printFailures(w, doc, shownFailures); err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "\noutcomes  %s\n", short(doc.Outcomes))
-	if f.secrets {
-		fmt.Fprintf(w, "\nIt holds secrets: password hashes and second factors.\n")
-	}
-	if f.store != "" && f.output != "-" && (doc.Status == journal.Interrupted || doc.Status == journal.FailedStatus) {
-		fmt.Fprintf(w, "\nTo go on from here: usher resume %s%s\n", doc.RunID, a.stateFlag(a.runsDir()))
-	}
-	return w.Flush()
-}
-
-func (f *exportFlags) outputName() string {
-	if f.output == "-" {
-		return "standard output"
-	}
-	return f.output
 }
 
 // formatsByExtension finds the format by the name of the file.
@@ -198,6 +94,12 @@ func (f *exportFlags) check() error {
 		return wrong("--ids selects users of a store, but --from reads a pipeline", "use --where")
 	case f.desc && f.sort == "":
 		return wrong("--desc is about --sort, which is not there", "add --sort with an expression, such as --sort user.email")
+	case f.locale != "" && f.sort == "":
+		return wrong("--locale is about --sort, which is not there", "add --sort with an expression, such as --sort user.name")
+	case f.resume && f.output == "-":
+		return wrong("what went to standard output cannot be gone on with", "write to a file with -o")
+	case f.expires < 0:
+		return wrong("--expires takes a time to come", "such as 168h, which is a week")
 	case f.strict && len(f.fields) == 0 && !f.defaultFields:
 		return wrong("--strict is about columns, but there are none", "add some with --field or --default-fields")
 	}
@@ -212,181 +114,58 @@ func (f *exportFlags) check() error {
 	if !slices.Contains([]string{"json", "ndjson", "csv", "excel"}, f.format) {
 		return wrong(fmt.Sprintf("there is no format %q", f.format), "state --format json, ndjson, csv or excel")
 	}
+	if f.format != "csv" && (f.delimiter != "" || f.join != "" || f.bom || f.crlf) {
+		return wrong(fmt.Sprintf("--delimiter, --join, --bom and --crlf are about CSV, but the format is %s", f.format), "leave them out, or write --format csv")
+	}
 	return nil
 }
 
 // secretAttributes are those that an export leaves out unless it is told otherwise.
 var secretAttributes = []string{"password", "mfa", "raw"}
 
-// columns gives the columns of --field as the transform fields reads them.
-func (f *exportFlags) columns() ([]any, error) {
-	var columns []any
+// names takes the columns of --field apart.
+func (f *exportFlags) split() (names, texts []string, err error) {
 	for _, field := range f.fields {
 		name, text, ok := strings.Cut(field, "=")
 		if !ok || name == "" || strings.TrimSpace(text) == "" {
-			return nil, &usageError{"usage.flag", fmt.Sprintf("--field takes a name, = and an expression, not %q", field), "for example --field 'Name=user.name'"}
+			return nil, nil, &usageError{"usage.flag", fmt.Sprintf("--field takes a name, = and an expression, not %q", field), "for example --field 'Name=user.name'"}
 		}
-		program, err := definition.CompileExpression(text)
+		names, texts = append(names, name), append(texts, text)
+	}
+	return names, texts, nil
+}
+
+// columns gives the columns of --field as the transform fields reads them.
+func (f *exportFlags) columns() ([]any, error) {
+	names, texts, err := f.split()
+	if err != nil {
+		return nil, err
+	}
+	var columns []any
+	for i, name := range names {
+		program, err := definition.CompileExpression(texts[i])
 		if err != nil {
-			return nil, expressionError("--field "+name, text, err)
+			return nil, expressionError("--field "+name, texts[i], err)
 		}
-		for _, path := range program.Paths() {
-			first, _, _ := strings.Cut(path, ".")
-			if slices.Contains(secretAttributes, first) && !f.secrets {
-				return nil, &usageError{"usage.secrets", fmt.Sprintf("--field %s reads %s, which is secret", name, first), "add --include-secrets if that is meant"}
-			}
+		if secret := f.secretRead(program.Paths()); secret != "" {
+			return nil, &usageError{"usage.secrets", fmt.Sprintf("--field %s reads %s, which is secret", name, secret), "add --include-secrets if that is meant"}
 		}
-		columns = append(columns, map[string]any{"name": escaped(name), "value": text})
+		columns = append(columns, map[string]any{"name": escaped(name), "value": texts[i]})
 	}
 	return columns, nil
 }
 
-// exportPipeline makes the pipeline of an export. That of a store is kept in the state folder, as what the journal's run
-// was and for it to be resumed.
-func (a *app) exportPipeline(f exportFlags, state string) (*definition.Pipeline, error) {
-	columns, err := f.columns()
-	if err != nil {
-		return nil, err
+// secretRead gives a path that is left out of the export for its name.
+func (f *exportFlags) secretRead(paths []string) string {
+	if f.secrets {
+		return ""
 	}
-	for _, flag := range [][2]string{{"--where", f.where}, {"--sort", f.sort}} {
-		if _, err := definition.CompileExpression(flag[1]); err != nil && flag[1] != "" && !attributeName.MatchString(flag[1]) {
-			return nil, expressionError(flag[0], flag[1], err)
-		}
-	}
-	env := a.env()
-	var root map[string]any
-	var transforms []any
-	remove := []string{}
-	if f.store != "" {
-		path, err := identity.DatabasePath(f.store, absolute("."))
-		if err != nil {
-			return nil, &usageError{"usage.flag", "--store: " + err.Error(), ""}
-		}
-		source := map[string]any{"dsn": escaped("sqlite:" + path), "include_secrets": f.secrets}
-		if f.where != "" {
-			source["where"] = f.where
-		}
-		if f.ids != nil {
-			ids := make([]string, len(f.ids))
-			for i, id := range f.ids {
-				ids[i] = escaped(id)
+	for _, path := range paths {
+		for i, name := range strings.Split(path, ".") {
+			if i == 0 && slices.Contains(secretAttributes, name) || f.from != "" && pipeline.IsSecret(name, "") {
+				return path
 			}
-			source["ids"] = ids
-		}
-		root = map[string]any{"source": map[string]any{"store": source}}
-		remove = append(remove, "user_id", "sub", "raw")
-		if f.sort != "" {
-			transforms = f.sorted(nil)
-		}
-	} else {
-		if root, transforms, err = a.sourceOf(f.from, env); err != nil {
-			return nil, err
-		}
-		if f.sort != "" {
-			transforms = f.sorted(transforms)
-		}
-		if f.where != "" {
-			transforms = append(transforms, map[string]any{"filter": f.where})
-		}
-		if !f.secrets {
-			remove = append(remove, secretAttributes...)
 		}
 	}
-	switch {
-	case len(columns) > 0 || f.defaultFields:
-		transforms = append(transforms, map[string]any{"fields": map[string]any{"default": f.defaultFields, "strict": f.strict, "columns": columns}})
-	case len(remove) > 0:
-		transforms = append(transforms, map[string]any{"map": map[string]any{"remove": remove}})
-	}
-	root["transforms"] = transforms
-	root["sink"] = f.sink()
-	return a.buildExport(f, root, state, env)
-}
-
-// attributeName is what --sort takes for an attribute of user rather than an expression.
-var attributeName = regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
-
-// sorted puts the transform sort before others.
-func (f *exportFlags) sorted(transforms []any) []any {
-	by := f.sort
-	if attributeName.MatchString(by) {
-		by = "user." + by
-	}
-	return append([]any{map[string]any{"sort": map[string]any{"by": by, "desc": f.desc}}}, transforms...)
-}
-
-// sink gives the sink as a pipeline file would name it.
-func (f *exportFlags) sink() map[string]any {
-	options := map[string]any{"path": escaped(absoluteInput(f.output))}
-	switch f.format {
-	case "json":
-		options["format"] = "array"
-		return map[string]any{"json": options}
-	case "ndjson":
-		options["format"] = "ndjson"
-		return map[string]any{"json": options}
-	}
-	return map[string]any{f.format: options}
-}
-
-// sourceOf gives the source and the transforms of a pipeline file.
-func (a *app) sourceOf(path string, env pipeline.Env) (root map[string]any, transforms []any, err error) {
-	if _, err := definition.Load(path, a.registry, env); err != nil {
-		return nil, nil, err
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	var parts struct {
-		Source     yaml.Node
-		Transforms []yaml.Node
-	}
-	if err := yaml.Unmarshal(text, &parts); err != nil {
-		return nil, nil, err
-	}
-	for i := range parts.Transforms {
-		transforms = append(transforms, &parts.Transforms[i])
-	}
-	return map[string]any{"source": &parts.Source}, transforms, nil
-}
-
-// escaped keeps the reader of pipeline files from taking ${ in a text for a variable. In expressions it does not look
-// for any.
-func escaped(text string) string { return strings.ReplaceAll(text, "${", "$${") }
-
-func (a *app) buildExport(f exportFlags, root map[string]any, state string, env pipeline.Env) (*definition.Pipeline, error) {
-	name := "export " + filepath.Base(f.output)
-	unnamed, err := yaml.Marshal(root)
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(unnamed)
-	id := hex.EncodeToString(sum[:8])
-	if f.output == "-" {
-		name = "export " + id // two at once do not stand in each other's way
-	}
-	root["name"] = escaped(name)
-	text, err := yaml.Marshal(root)
-	if err != nil {
-		return nil, err
-	}
-	path := f.from
-	if f.store != "" {
-		path = filepath.Join(state, "exports", id+".yaml")
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, &pipeline.Error{Code: "state.unwritable", Message: "the state folder cannot be written", Hint: "name another one with --state", Err: err}
-		}
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			return nil, &pipeline.Error{Code: "state.unwritable", Message: short(path) + " cannot be written", Hint: "name another state folder with --state", Err: err}
-		}
-	}
-	p, err := definition.Parse(path, text, a.registry, env)
-	var diagnostics definition.Diagnostics
-	if errors.As(err, &diagnostics) {
-		// The flags were read as options; their places in a text that nobody wrote would say nothing.
-		d := diagnostics[0]
-		return nil, &usageError{d.Code, d.Message, d.Hint}
-	}
-	return p, err
+	return ""
 }

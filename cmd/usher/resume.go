@@ -46,6 +46,9 @@ id or the beginning of it.`,
 					return err
 				}
 			}
+			if doc.Export != nil {
+				return a.runExport(cmd, j, p, doc, quiet)
+			}
 			return a.execute(cmd, j, p, doc, nil, quiet)
 		},
 	}
@@ -79,6 +82,9 @@ func (a *app) runOf(id string) (*journal.Journal, journal.Document, error) {
 
 // loadAgain reads the pipeline file of an earlier run.
 func (a *app) loadAgain(doc journal.Document) (*definition.Pipeline, error) {
+	if doc.Export != nil {
+		return a.exportAgain(doc)
+	}
 	p, err := a.load(doc.PipelineFile)
 	if err != nil {
 		return nil, err

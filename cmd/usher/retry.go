@@ -45,9 +45,14 @@ source: mend them there, or mend the pipeline, and retry. The reasons file besid
 			if err := a.readRejects(p, file); err != nil {
 				return err
 			}
-			return a.execute(cmd, j, p, journal.Document{
+			doc := journal.Document{
 				PipelineFile: p.File, PipelineHash: p.Hash, RetryOf: old.RunID, RetryFile: absolute(file), Attempt: old.Attempt + 1,
-			}, nil, quiet)
+			}
+			if old.Export != nil {
+				doc.Export, doc.Full = old.Export, true
+				return a.runExport(cmd, j, p, doc, quiet)
+			}
+			return a.execute(cmd, j, p, doc, nil, quiet)
 		},
 	}
 	addQuiet(cmd, &quiet)

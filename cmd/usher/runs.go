@@ -1,18 +1,16 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/journal"
 )
 
 func runsCommand(a *app) *cobra.Command {
-	var plans bool
+	var plans, exports bool
 	var cursor string
 	cmd := &cobra.Command{
 		Use:   "runs [RUN]",
@@ -28,28 +26,22 @@ where its outcomes and rejects are, and the attempts made of it by retry. RUN is
 			if len(args) == 1 {
 				return a.showRun(args[0])
 			}
+			if exports {
+				return a.listExports()
+			}
 			return a.listRuns(plans)
 		},
 	}
 	cmd.Flags().BoolVar(&plans, "plans", false, "list plans too")
+	cmd.Flags().BoolVar(&exports, "exports", false, "list exports: who took which users, when, and into which file")
 	cmd.Flags().StringVar(&cursor, "cursor", "", "show where the next run of this pipeline `file` begins")
 	return cmd
 }
 
 func (a *app) listRuns(plans bool) error {
-	docs := []journal.Document{}
-	j, err := a.openJournal()
-	var known *pipeline.Error
-	switch {
-	case errors.As(err, &known) && known.Code == "state.not_found" && !a.json:
-		fmt.Fprintln(a.stderr, "note:", known.Message+"; "+known.Hint)
-	case errors.As(err, &known) && known.Code == "state.not_found":
-	case err != nil:
+	docs, err := a.listedRuns(plans)
+	if err != nil {
 		return err
-	default:
-		if docs, err = j.List(plans); err != nil {
-			return err
-		}
 	}
 	if a.json {
 		results := make([]result, len(docs))

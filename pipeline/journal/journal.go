@@ -137,7 +137,7 @@ type Export struct {
 	By string `json:"by"`
 	// Store is the DSN that was read; Pipeline is the absolute path of the pipeline file whose source and transforms were read instead.
 	Store    string `json:"store,omitempty"`
-	Pipeline string `json:"pipeline,omitempty"`
+	Pipeline string `json:"from,omitempty"`
 	// Fields are the columns, none for whole records.
 	Fields []ExportField `json:"fields"`
 	Where  string        `json:"where,omitempty"`

@@ -15,6 +15,7 @@ import (
 	"github.com/usher-id/usher/expression"
 	"github.com/usher-id/usher/identity"
 	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/value"
 )
 
 // Type is the connector.
@@ -261,7 +262,7 @@ func (s *Source) read() (pipeline.Record, error) {
 	if s.at.missing < len(s.missing) {
 		id := s.missing[s.at.missing]
 		s.at.missing++
-		r := pipeline.Record{Ref: pipeline.Ref{Origin: s.origin, Key: id}, Raw: []byte(id)}
+		r := pipeline.Record{Ref: pipeline.Ref{Origin: s.origin, Key: id}, Raw: value.AppendString(nil, id)}
 		r.Fail(pipeline.Problem{Code: "store.no_such_user", Field: "user_id", Message: fmt.Sprintf("nobody in the store has the id %q", id)})
 		return r, nil
 	}

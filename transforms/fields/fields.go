@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/usher-id/usher/expression"
@@ -29,6 +30,9 @@ var defaults = [...][2]string{
 	{"Created At", "user.created_at"},
 	{"Updated At", "user.updated_at"},
 }
+
+// Defaults gives the names and expressions of the default columns, in order.
+func Defaults() [][2]string { return defaults[:] }
 
 // Type is the connector.
 var Type = pipeline.TransformType{
@@ -134,6 +138,22 @@ func newTransform(c *pipeline.Config) (*Transform, error) {
 		return nil, &pipeline.OptionError{Option: "fields", Message: "there are no columns", Hint: "name some with their expressions, or write default: true"}
 	}
 	return t, nil
+}
+
+// SecretFields implements pipeline.SecretReader: the columns that show secrets under another name, or may.
+func (t *Transform) SecretFields() []string {
+	var names []string
+	for _, c := range t.columns {
+		if c.program != nil && slices.ContainsFunc(c.program.Paths(), readsSecret) {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// readsSecret reports whether a path leads to or past a secret; that of the whole record does.
+func readsSecret(path string) bool {
+	return path == "*" || slices.ContainsFunc(strings.Split(path, "."), func(name string) bool { return pipeline.IsSecret(name, "") })
 }
 
 // Apply implements pipeline.Transform.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,4 +139,12 @@ func BenchmarkApply(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N*len(batch.Records))/b.Elapsed().Seconds(), "records/s")
+}
+
+// A column of secrets is one by whatever name.
+func TestSecretFields(t *testing.T) {
+	made := transform(t, "{P: user.password.hash, Mail: user.email, All: JSON.stringify(user), Code: user.mfa.totp || user.name, Keys: user.api.api_key, N: 1}")
+	if got := made.(pipeline.SecretReader).SecretFields(); !slices.Equal(got, []string{"P", "All", "Code", "Keys"}) {
+		t.Error(got)
+	}
 }

@@ -1,0 +1,387 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/usher-id/usher/identity"
+	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/pipeline/definition"
+	"github.com/usher-id/usher/pipeline/engine"
+	"github.com/usher-id/usher/pipeline/journal"
+	"github.com/usher-id/usher/transforms/fields"
+)
+
+func (a *app) export(cmd *cobra.Command, f exportFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	state := a.runsDir()
+	if f.from != "" {
+		state = a.stateDir(f.from)
+	}
+	text, err := a.exportText(f)
+	if err != nil {
+		return err
+	}
+	doc, err := f.document()
+	if err != nil {
+		return err
+	}
+	// What the export was is kept, for it to be resumed and retried.
+	doc.PipelineFile = filepath.Join(absolute(state), "exports", digest(text, f.from)+".yaml")
+	p, err := a.parseExport(text, doc, a.env())
+	if err != nil {
+		return err
+	}
+	doc.PipelineHash = p.Hash
+	j, err := journal.Open(state)
+	if err != nil {
+		return err
+	}
+	if err := keep(doc.PipelineFile, text); err != nil {
+		return err
+	}
+	if f.resume {
+		before, err := interruptedExport(j, p, doc)
+		if err != nil {
+			return err
+		}
+		if before != nil {
+			return a.runExport(cmd, j, p, *before, f.quiet)
+		}
+	}
+	if err := a.tryExport(cmd.Context(), text, doc, &f); err != nil {
+		return err
+	}
+	return a.runExport(cmd, j, p, doc, f.quiet)
+}
+
+// document begins the journal's document of an export.
+func (f *exportFlags) document() (journal.Document, error) {
+	e := &journal.Export{By: whoami(), Where: f.where, IDs: f.ids, Sort: f.sort, Desc: f.desc, Format: f.format, Output: absoluteInput(f.output), Secrets: f.secrets,
+		Fields: []journal.ExportField{}}
+	if f.store != "" {
+		path, err := identity.DatabasePath(f.store, absolute("."))
+		if err != nil {
+			return journal.Document{}, &usageError{"usage.flag", "--store: " + err.Error(), ""}
+		}
+		e.Store = "sqlite:" + path
+	} else {
+		e.Pipeline = absolute(f.from)
+	}
+	if f.defaultFields {
+		for _, d := range fields.Defaults() {
+			e.Fields = append(e.Fields, journal.ExportField{Name: d[0], Value: d[1]})
+		}
+	}
+	names, texts, err := f.split()
+	if err != nil {
+		return journal.Document{}, err
+	}
+	for i, name := range names {
+		e.Fields = append(e.Fields, journal.ExportField{Name: name, Value: texts[i]})
+	}
+	if f.expires > 0 {
+		at := time.Now().Add(f.expires).UTC().Truncate(time.Second)
+		e.ExpiresAt = &at
+	}
+	return journal.Document{Export: e, Full: true}, nil
+}
+
+// whoami names who runs this process, and where.
+func whoami() string {
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return name
+	}
+	return name + "@" + host
+}
+
+func digest(text []byte, from string) string {
+	sum := sha256.Sum256(append(text, from...))
+	return hex.EncodeToString(sum[:8])
+}
+
+// keep writes what an export is.
+func keep(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return &pipeline.Error{Code: "state.unwritable", Message: "the state folder cannot be written", Hint: "name another one with --state", Err: err}
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return &pipeline.Error{Code: "state.unwritable", Message: short(path) + " cannot be written", Hint: "name another state folder with --state", Err: err}
+	}
+	return nil
+}
+
+// interruptedExport gives the run that an export goes on with, nil where none was interrupted.
+func interruptedExport(j *journal.Journal, p *definition.Pipeline, doc journal.Document) (*journal.Document, error) {
+	docs, err := j.List(false)
+	if err != nil {
+		return nil, err
+	}
+	for _, before := range docs {
+		if before.Export == nil || before.Export.Output != doc.Export.Output || before.Attempt > 1 {
+			continue
+		}
+		switch {
+		case before.Status != journal.Interrupted && before.Status != journal.FailedStatus:
+			return nil, nil
+		case before.PipelineHash != p.Hash:
+			return nil, &pipeline.Error{Code: "run.another_export", Message: fmt.Sprintf("the export of %s that was interrupted, run %s, was another one", short(doc.Export.Output), before.RunID),
+				Hint: fmt.Sprintf("give the flags that it had, or `usher resume %s`; or leave --resume out to begin anew", before.RunID)}
+		}
+		return &before, nil
+	}
+	return nil, nil
+}
+
+// runExport has the engine work on an export and reports what became of it.
+func (a *app) runExport(cmd *cobra.Command, j *journal.Journal, p *definition.Pipeline, doc journal.Document, quiet bool) error {
+	ctx := a.interruptible(cmd.Context())
+	defer ctx.stop()
+	options := engine.Options{Progress: new(engine.Progress)}
+	stop := func() {}
+	if !quiet {
+		stop = watch(a.stderr, options.Progress, doc.Summary.Total)
+	}
+	doc, err := engine.Run(ctx, j, doc, enginePipeline(p), options)
+	stop()
+	if doc.Outcomes == "" { // it did not begin
+		return err
+	}
+	return a.reportExport(ctx, doc, leftOut(p), err)
+}
+
+// exportAgain reads what an earlier export was.
+func (a *app) exportAgain(doc journal.Document) (*definition.Pipeline, error) {
+	text, err := os.ReadFile(doc.PipelineFile)
+	if err != nil {
+		return nil, &pipeline.Error{Code: "state.corrupted", Message: fmt.Sprintf("what the export %s was cannot be read: %v", doc.RunID, err),
+			Hint: "give the export again", Err: err}
+	}
+	p, err := a.parseExport(text, doc, a.env())
+	if err == nil && p.Hash != doc.PipelineHash {
+		fmt.Fprintf(a.stderr, "note: %s has changed since run %s\n", short(doc.Export.Pipeline), doc.RunID)
+	}
+	return p, err
+}
+
+// exportText gives what is kept of an export.
+func (a *app) exportText(f exportFlags) ([]byte, error) {
+	columns, err := f.columns()
+	if err != nil {
+		return nil, err
+	}
+	for _, flag := range [][2]string{{"--where", f.where}, {"--sort", f.sort}} {
+		program, err := definition.CompileExpression(flag[1])
+		if flag[1] == "" || attributeName.MatchString(flag[1]) {
+			continue
+		}
+		if err != nil {
+			return nil, expressionError(flag[0], flag[1], err)
+		}
+		if secret := f.secretRead(program.Paths()); secret != "" && flag[0] == "--sort" {
+			return nil, &usageError{"usage.secrets", fmt.Sprintf("--sort reads %s, which is secret", secret), "add --include-secrets if that is meant"}
+		}
+	}
+	w := exportWords{Sink: f.sink()}
+	if f.sort != "" {
+		w.Before = append(w.Before, f.sorted())
+	}
+	if f.store != "" {
+		if w.Source, err = f.storeSource(); err != nil {
+			return nil, err
+		}
+	} else if f.where != "" {
+		w.After = append(w.After, map[string]any{"filter": f.where})
+	}
+	switch {
+	case len(columns) > 0 || f.defaultFields:
+		w.After = append(w.After, map[string]any{"fields": map[string]any{"default": f.defaultFields, "strict": f.strict, "columns": columns}})
+	case f.store != "":
+		w.After = append(w.After, map[string]any{"map": map[string]any{"remove": []string{"user_id", "sub", "raw"}}})
+	}
+	w.Name = "export " + filepath.Base(f.output)
+	if f.output == "-" {
+		w.Name = "" // two at once do not stand in each other's way
+		unnamed, err := yaml.Marshal(w)
+		if err != nil {
+			return nil, err
+		}
+		w.Name = "export " + digest(unnamed, f.from)
+	}
+	w.Name = escaped(w.Name)
+	return yaml.Marshal(w)
+}
+
+// exportWords is what is kept of an export: a pipeline file, but for the source and the transforms of --from, which are read where they stand, since there may be
+// passwords in them.
+type exportWords struct {
+	Name   string `yaml:"name"`
+	Source any    `yaml:"source,omitempty"`
+	// Before and After are the transforms before and after those of --from.
+	Before []any `yaml:"before,omitempty"`
+	After  []any `yaml:"after,omitempty"`
+	Sink   any   `yaml:"sink"`
+}
+
+// storeSource gives the source of --store as a pipeline file would name it.
+func (f *exportFlags) storeSource() (any, error) {
+	path, err := identity.DatabasePath(f.store, absolute("."))
+	if err != nil {
+		return nil, &usageError{"usage.flag", "--store: " + err.Error(), ""}
+	}
+	source := map[string]any{"dsn": escaped("sqlite:" + path), "include_secrets": f.secrets}
+	if f.where != "" {
+		source["where"] = f.where
+	}
+	if f.ids != nil {
+		ids := make([]string, len(f.ids))
+		for i, id := range f.ids {
+			ids[i] = escaped(id)
+		}
+		source["ids"] = ids
+	}
+	return map[string]any{"store": source}, nil
+}
+
+// attributeName is what --sort takes for an attribute of user rather than an expression.
+var attributeName = regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
+
+// sorted gives the transform sort.
+func (f *exportFlags) sorted() any {
+	options := map[string]any{"by": f.sort, "desc": f.desc}
+	if attributeName.MatchString(f.sort) {
+		options["by"] = "user." + f.sort
+	}
+	if f.locale != "" {
+		options["locale"] = escaped(f.locale)
+	}
+	return map[string]any{"sort": options}
+}
+
+// sink gives the sink as a pipeline file would name it.
+func (f *exportFlags) sink() map[string]any {
+	options := map[string]any{"path": escaped(absoluteInput(f.output))}
+	switch f.format {
+	case "json":
+		options["format"] = "array"
+		return map[string]any{"json": options}
+	case "ndjson":
+		options["format"] = "ndjson"
+		return map[string]any{"json": options}
+	case "csv":
+		if f.delimiter != "" {
+			options["delimiter"] = escaped(f.delimiter)
+		}
+		if f.join != "" {
+			options["join"] = escaped(f.join)
+		}
+		if f.bom {
+			options["bom"] = true
+		}
+		if f.crlf {
+			options["line_ends"] = "crlf"
+		}
+	}
+	return map[string]any{f.format: options}
+}
+
+// whole gives the pipeline file of an export.
+func (a *app) whole(text []byte, from string, env pipeline.Env) ([]byte, error) {
+	var w exportWords
+	if err := yaml.Unmarshal(text, &w); err != nil {
+		return nil, err
+	}
+	root := map[string]any{"name": w.Name, "source": w.Source, "sink": w.Sink}
+	transforms := w.Before
+	if from != "" {
+		if _, err := definition.Load(from, a.registry, env); err != nil {
+			return nil, err
+		}
+		file, err := os.ReadFile(from)
+		if err != nil {
+			return nil, err
+		}
+		var parts struct {
+			Source     yaml.Node
+			Transforms []yaml.Node
+		}
+		if err := yaml.Unmarshal(file, &parts); err != nil {
+			return nil, err
+		}
+		root["source"] = &parts.Source
+		for i := range parts.Transforms {
+			transforms = append(transforms, &parts.Transforms[i])
+		}
+	}
+	root["transforms"] = append(transforms, w.After...)
+	return yaml.Marshal(root)
+}
+
+// escaped keeps the reader of pipeline files from taking ${ in a text for a variable. In expressions it does not look
+// for any.
+func escaped(text string) string { return strings.ReplaceAll(text, "${", "$${") }
+
+// parseExport builds the pipeline of an export out of its text. Relative paths start where those of the pipeline file do whose source
+// it reads.
+func (a *app) parseExport(text []byte, doc journal.Document, env pipeline.Env) (*definition.Pipeline, error) {
+	base := doc.PipelineFile
+	if doc.Export.Pipeline != "" {
+		base = doc.Export.Pipeline
+	}
+	text, err := a.whole(text, doc.Export.Pipeline, env)
+	if err != nil {
+		return nil, err
+	}
+	p, err := definition.Parse(base, text, a.registry, env)
+	var diagnostics definition.Diagnostics
+	if errors.As(err, &diagnostics) {
+		// The flags were read as options; their places in a text that nobody wrote would say nothing.
+		d := diagnostics[0]
+		return nil, &usageError{d.Code, d.Message, d.Hint}
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.File = doc.PipelineFile
+	guardSecrets(p, doc.Export)
+	return p, nil
+}
+
+// tryExport tries the columns and the rest on a sample, before anything is written.
+func (a *app) tryExport(ctx context.Context, text []byte, doc journal.Document, f *exportFlags) error {
+	names, _, err := f.split()
+	if err != nil || len(names) == 0 && f.sort == "" && f.where == "" {
+		return err
+	}
+	env := a.env()
+	stdin := &untouched{}
+	env.Stdin = stdin // what is read from there cannot be read again
+	p, err := a.parseExport(text, doc, env)
+	if err != nil {
+		return err
+	}
+	s, err := trySample(ctx, p, names)
+	if err != nil || stdin.touched {
+		return nil //nolint:nilerr // the export itself will say it
+	}
+	return s.report(a.stderr, f.strict)
+}
