@@ -471,7 +471,15 @@ func toAuthing(h *travelling) (Converted, *Error) {
 			return cannot("Authing's password function is given no %s beside the stored text", key)
 		}
 	}
-	warnings := []string{"the pool's custom password function must verify " + h.format.Name + "; one pool has one function, so every user's hash must be of a format that it knows"}
+	name := h.format.Name
+	if strings.HasPrefix(name, "hex-") && len(h.salt) > 0 {
+		name = DigestPrefix + h.Expression // which side the salt is on is not in the text
+	}
+	function := ""
+	if _, err := Script(name); err == nil {
+		function = fmt.Sprintf(" (usher hash export-script %q writes it)", name)
+	}
+	warnings := []string{"the pool's custom password function must verify " + name + function + "; one pool has one function, so every user's hash must be of a format that it knows"}
 	if len(text) > authingPlaintext {
 		warnings = append(warnings, fmt.Sprintf("more than the %d bytes that Authing's RSA transport carries: use the v3 API with passwordEncryptType none", authingPlaintext))
 	}

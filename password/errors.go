@@ -11,6 +11,7 @@ const (
 	CodeUnknown     = "password.not_recognised"     // no format can be told from the string alone
 	CodeNoFormat    = "password.unknown_format"     // no format of that name
 	CodeCannot      = "password.cannot_travel"      // the target system cannot hold this hash
+	CodeNoScript    = "password.no_script"          // Script has no JavaScript for it
 	CodeExpression  = "password.bad_expression"     // a digest expression does not compile
 	CodeBadPassword = "password.refused"            // a password that the chosen hasher cannot take
 	CodeNoTarget    = "password.unknown_target"     // no target system of that name

@@ -77,10 +77,10 @@ func reference(t *testing.T) string {
 	p("## What each target takes\n")
 	p("`=` as it stands · `→` after conversion (the same hash, spelled anew; no password needed) · empty: it cannot travel. Judged by one example of each format; costs and")
 	p("variants of a single hash can change the answer, and `usher hash convert` gives it with the reason. **store** is usher's own, which verifies every format: `w` marks those")
-	p("that `weak_hashes: wrap` puts under argon2id, where their costs are low.\n")
+	p("that `weak_hashes: wrap` puts under argon2id, where their costs are low. **node**: `usher hash export-script` writes JavaScript for it.\n")
 	names := Targets()
-	p("| format | store | %s |", strings.Join(names, " | "))
-	p("|---|---|%s", strings.Repeat("---|", len(names)))
+	p("| format | store | node | %s |", strings.Join(names, " | "))
+	p("|---|---|---|%s", strings.Repeat("---|", len(names)))
 	warnings := map[string][]string{}
 	for _, f := range formats {
 		cells := make([]string, len(names))
@@ -103,7 +103,11 @@ func reference(t *testing.T) string {
 		if CanWrap(exampleHash(f)) == nil {
 			store = "= w"
 		}
-		p("| `%s` | %s | %s |", f.Name, store, strings.Join(cells, " | "))
+		script := ""
+		if _, err := Script(f.Name); err == nil {
+			script = "js"
+		}
+		p("| `%s` | %s | %s | %s |", f.Name, store, script, strings.Join(cells, " | "))
 	}
 	p("\nWhat to know of each target:\n")
 	for _, target := range targets {

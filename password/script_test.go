@@ -1,0 +1,193 @@
+package password
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// scriptDriver asks each script what its vectors say, and for a new hash.
+const scriptDriver = `
+const path = require('path');
+for (const q of JSON.parse(require('fs').readFileSync(process.argv[2]))) {
+  const answer = { id: q.id };
+  try {
+    const pair = require(path.join(process.argv[3], q.script));
+    if (q.encoded === undefined) answer.made = pair.encrypt(q.password);
+    else {
+      answer.right = pair.validate(q.password, q.encoded);
+      answer.wrong = q.wrong && pair.validate('x' + q.password, q.encoded);
+    }
+  } catch (e) { answer.error = String(e.stack); }
+  console.log(JSON.stringify(answer));
+}
+`
+
+func findNode(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal("there is no node on this machine: .ci/setup installs it")
+	}
+	return path
+}
+
+// slow is what a new hash costs: as many iterations prove nothing more.
+var slow = regexp.MustCompile(`(iterations: )\d{5,}`)
+
+// TestScript runs the script of each format that has one in Node: every known answer verifies, wrong passwords do not, and what encrypt makes is
+// verified by this package.
+func TestScript(t *testing.T) {
+	program, dir := findNode(t), t.TempDir()
+	scripts := map[string]string{}
+	for _, f := range Formats() {
+		text, err := Script(f.Name)
+		if err != nil {
+			if err.(*Error).Code != CodeNoScript { //nolint:errorlint // Script gives no other
+				t.Errorf("%s: %v", f.Name, err)
+			}
+			continue
+		}
+		text = slow.ReplaceAllString(text, "${1}1000")
+		scripts[f.Name] = "s" + strconv.Itoa(len(scripts)) + ".js"
+		if err := os.WriteFile(filepath.Join(dir, scripts[f.Name]), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	type question struct {
+		ID       string  `json:"id"`
+		Script   string  `json:"script"`
+		Password string  `json:"password"`
+		Encoded  *string `json:"encoded,omitempty"`
+		Wrong    bool    `json:"wrong"` // try a wrong password, too
+	}
+	var questions []question
+	match, formatOf, asked := map[string]bool{}, map[string]string{}, map[string]bool{}
+	for _, v := range vectors(t) {
+		f, err := Lookup(v.Format)
+		plain, bad := hex.DecodeString(v.PasswordHex)
+		if err != nil || bad != nil || scripts[f.Name] == "" || !utf8.Valid(plain) { // JavaScript's strings hold no other bytes
+			continue
+		}
+		encoded := v.Encoded
+		if salt, ok := v.Extra["salt"].(string); ok && !strings.Contains(encoded, ":") && strings.HasPrefix(f.Layout, "<hash") {
+			encoded += ":" + salt // as a conversion for Authing puts it
+		}
+		if len(v.Extra) > 0 && encoded == v.Encoded && v.Extra["salt"] == nil && v.Extra["position"] == nil {
+			continue // with settings of its own
+		}
+		questions = append(questions, question{v.ID, scripts[f.Name], string(plain), &encoded, !asked[f.Name]})
+		match[v.ID], formatOf[v.ID], asked[f.Name] = v.Match, f.Name, true
+	}
+	for name, script := range scripts {
+		if !asked[name] && !strings.HasPrefix(name, "hex-") {
+			e := byName[name].Example()
+			if len(e.Context) == 0 {
+				questions = append(questions, question{"example " + name, script, e.Password, &e.Encoded, true})
+				match["example "+name], asked[name] = true, true
+			}
+		}
+		questions = append(questions, question{ID: "made " + name, Script: script, Password: "pässwörd"})
+		formatOf["made "+name] = name
+	}
+	b, err := json.Marshal(questions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, driver := filepath.Join(dir, "questions.json"), filepath.Join(dir, "driver.js")
+	if err := os.WriteFile(in, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(driver, []byte(scriptDriver), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, driver, in, dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != len(questions) {
+		t.Fatalf("%d answers to %d questions", len(lines), len(questions))
+	}
+	for _, line := range lines {
+		var a struct {
+			ID, Made, Error string
+			Right, Wrong    bool
+		}
+		if err := json.Unmarshal([]byte(line), &a); err != nil {
+			t.Fatal(err)
+		}
+		name, made := strings.CutPrefix(a.ID, "made ")
+		switch {
+		case a.Error != "":
+			t.Errorf("%s (%s): %s", a.ID, formatOf[a.ID], a.Error)
+		case !made && (a.Right != match[a.ID] || a.Wrong):
+			t.Errorf("%s (%s): the right password %v, a wrong one %v", a.ID, formatOf[a.ID], a.Right, a.Wrong)
+		case made:
+			if r := Verify(context.Background(), name, a.Made, []byte("pässwörd"), nil); r.Outcome != Match {
+				if hash, salt, ok := strings.Cut(a.Made, ":"); ok && r.Outcome != Mismatch {
+					r = Verify(context.Background(), name, hash, []byte("pässwörd"), Context{"salt": salt})
+				}
+				if r.Outcome != Match {
+					t.Errorf("%s: encrypt makes %s: %s %s", name, a.Made, r.Outcome, r.Reason)
+				}
+			}
+		}
+	}
+	if len(scripts) < 80 || len(asked) < 75 {
+		t.Errorf("%d formats have a script, %d were asked about vectors", len(scripts), len(asked))
+	}
+	t.Logf("%d scripts, %d with known answers, %d questions", len(scripts), len(asked), len(questions))
+}
+
+func TestScriptAsAuthingCallsIt(t *testing.T) {
+	dir := t.TempDir()
+	text, err := Script("digest:sha1(salt . sha1(pass))")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const ask = `
+const pair = require('./pair.js');
+const answer = (call, queries) => {
+  const said = [];
+  call({ queries }, { setStatusCode: (c) => said.push(c), setHeader: () => {}, send: (b) => said.push(JSON.parse(b)) }, {});
+  return said;
+};
+const [, made] = answer(pair.encrypt, { password: 'open sesame' });
+console.log(JSON.stringify([
+  answer(pair.validate, { password: 'open sesame', encryptedPassword: made.password }), answer(pair.validate, { password: 'x', encryptedPassword: made.password }),
+  answer(pair.validate, { password: 'x' })[0], answer(pair.encrypt, {})[0], made.password.length,
+]));`
+	for name, text := range map[string]string{"pair.js": text, "ask.js": ask} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(findNode(t), "ask.js")
+	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	out, err := cmd.Output()
+	if want := `[[200,{"isValid":true}],[200,{"isValid":false}],500,500,57]`; err != nil || strings.TrimSpace(string(out)) != want {
+		t.Errorf("%s, want %s, %v", out, want, err)
+	}
+}
+
+func TestScriptSaysWhyNot(t *testing.T) {
+	for format, want := range map[string]string{
+		"bcrypt": "bcryptjs", "argon2": "24.7", "nt": "md4", "smf-sha1": "username", "prestashop-md5": "key", "mssql2000": "two digests", "sha512crypt": "no script is written",
+		"keycloak-credential": "object of several fields", "raw-pbkdf2-hmac-sha256": "given no salt", "digest:md5(": "digest expression", "nonesuch": "no hash format",
+	} {
+		if _, err := Script(format); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", format, err, want)
+		}
+	}
+}
