@@ -34,6 +34,8 @@ type Assignment struct {
 	Comment string `json:"comment"`
 	// Off keeps it out of the mapping until a person has decided: it stands in the file as a comment.
 	Off bool `json:"off"`
+
+	path []string // of the field
 }
 
 // Share of values that must have the format of an attribute for a field to become it. Of the identifiers it is small:
@@ -76,7 +78,7 @@ func Suggest(p *Profile) Suggestion {
 	}
 	for _, target := range targetOrder {
 		if f := taken[target]; f != nil {
-			s.add(Assignment{Target: target, Expression: f.expression(target), Field: f.Name, Comment: f.comment(target)})
+			s.add(Assignment{Target: target, Expression: f.expression(target), Field: f.Name, Comment: f.comment(target), path: f.path})
 		}
 	}
 	s.password()

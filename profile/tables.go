@@ -90,7 +90,7 @@ func UserTable(tables []*Table) *Table {
 
 func (t *Table) score() int {
 	score := 0
-	normal := normalised(t.Name[strings.LastIndexByte(t.Name, '.')+1:])
+	normal := normalised(t.base())
 	for _, word := range []string{"user", "member", "account", "customer", "person", "people", "用户", "会员"} {
 		switch {
 		case normal == word || normal == word+"s":
@@ -129,10 +129,10 @@ const mostSideTables = 8
 
 // SideTables gives, as commented options of the sql source, the queries for tables that refer to the users.
 func SideTables(users *Table, tables []*Table) []Option {
-	if len(users.Key) != 1 {
+	if len(users.Key) == 0 {
 		return nil
 	}
-	own := strings.TrimSuffix(normalised(users.Name[strings.LastIndexByte(users.Name, '.')+1:]), "s")
+	own := strings.TrimSuffix(normalised(users.base()), "s")
 	var options []Option
 	for _, t := range tables {
 		if t == users || len(options) == mostSideTables || !plainName.MatchString(t.Name) {
@@ -143,12 +143,53 @@ func SideTables(users *Table, tables []*Table) []Option {
 			return plainName.MatchString(column) && (name == "userid" || name == own+"id" || name == own+"uid" || name == "entityid" || name != "id" && name == normalised(users.Key[0]))
 		})
 		if at >= 0 {
+			query, as := t.sideQuery(t.Columns[at], tables)
 			options = append(options, Option{Name: "  " + t.Name, Off: true, Plain: true,
-				Value: fmt.Sprintf("{ query: \"SELECT * FROM %s\", on: %s, key: %s }", t.Name, t.Columns[at], users.Key[0])})
+				Value: fmt.Sprintf("{ query: \"%s\", on: %s, key: %s%s }", query, t.Columns[at], users.Key[0], as)})
 		}
 	}
 	if len(options) == 0 {
 		return nil
 	}
 	return append([]Option{{Name: "with", Off: true, Plain: true, Comment: "tables that refer to " + users.Name + ": take in those that hold roles, metadata and the like"}}, options...)
+}
+
+// base is the name without its schema.
+func (t *Table) base() string { return t.Name[strings.LastIndexByte(t.Name, '.')+1:] }
+
+// sideQuery gives the query for a table that refers to users by the column on, and the shape of what it gives: names and
+// values make an object; of a table that only links users to something with a name, the name is what is wanted.
+func (t *Table) sideQuery(on string, tables []*Table) (query, as string) {
+	var name, val, link string
+	others := 0
+	for _, column := range t.Columns {
+		normal := normalised(column)
+		switch {
+		case column == on || !plainName.MatchString(column) || normal == "id":
+			continue
+		case name == "" && (strings.HasSuffix(normal, "key") || strings.HasSuffix(normal, "name")):
+			name = column
+		case val == "" && strings.HasSuffix(normal, "value"):
+			val = column
+		case strings.HasSuffix(normal, "id"):
+			link = column
+		}
+		others++
+	}
+	if name != "" && val != "" {
+		return fmt.Sprintf("SELECT %s, %s, %s FROM %s", on, name, val, t.Name), ", as: map"
+	}
+	if link != "" && others == 1 {
+		what := strings.TrimSuffix(normalised(link), "id")
+		for _, other := range tables {
+			normal := normalised(other.base())
+			if what == "" || other == t || len(other.Key) != 1 || !slices.Contains(other.Columns, "name") || !plainName.MatchString(other.Name) || !plainName.MatchString(other.Key[0]) {
+				continue
+			}
+			if strings.HasSuffix(normal, what) || strings.HasSuffix(normal, what+"s") {
+				return fmt.Sprintf("SELECT m.%s, t.name FROM %s m JOIN %s t ON t.%s = m.%s", on, t.Name, other.Name, other.Key[0], link), ""
+			}
+		}
+	}
+	return "SELECT * FROM " + t.Name, ""
 }

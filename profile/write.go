@@ -3,11 +3,14 @@ package profile
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/usher-id/usher/value"
 )
 
 // Draft is a pipeline file to be written.
@@ -23,6 +26,8 @@ type Draft struct {
 	Suggestion
 	// Store is the DSN of the store that the users go to.
 	Store string
+	// Tests adds a test to begin with, where the mapping has something to test.
+	Tests bool
 }
 
 // Option is an option of the source.
@@ -63,7 +68,25 @@ func (d *Draft) YAML() []byte {
 	fmt.Fprintf(&b, "    identifier: %s\n", identifier)
 	comment(&b, "    ", "users that are there already are updated; with false they are skipped")
 	b.WriteString("    upsert: true\n")
+	if d.Tests {
+		d.tests(&b)
+	}
 	return b.Bytes()
+}
+
+// tests writes a test whose values are made up: a pipeline file is no place for people's data.
+func (d *Draft) tests(b *bytes.Buffer) {
+	at := slices.IndexFunc(d.Mapping, func(a Assignment) bool { return a.Target == "email" && !a.Off && len(a.path) > 0 })
+	if at < 0 {
+		return
+	}
+	var input any = "Ann@Example.com"
+	for _, name := range slices.Backward(d.Mapping[at].path) {
+		input = value.ObjectOf(value.Member{Name: name, Value: input})
+	}
+	comment(b, "", "Run by usher test, offline. Add a case for every odd shape that your data has.")
+	fmt.Fprintf(b, "tests:\n  - name: email addresses are written in small letters\n    input: %s\n    expect: { email: ann@example.com }\n",
+		strings.ReplaceAll(string(value.AppendJSON(nil, input)), "${", "$${"))
 }
 
 func (d *Draft) mapping(b *bytes.Buffer) {

@@ -25,9 +25,6 @@ import (
 	"github.com/usher-id/usher/value"
 )
 
-// profileSample is how many records init looks at.
-const profileSample = 10_000
-
 // dsnVariable is what the pipeline file has in place of a DSN.
 const dsnVariable = "LEGACY_DSN"
 
@@ -43,7 +40,7 @@ func initCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init FILE|DSN",
 		Short: "Look at data and write a pipeline file with a suggested mapping",
-		Long: `Look at the first records of a JSON, CSV, Excel or SQLite file, or of a table of a database, say what the fields are, and
+		Long: `Look at some records of a JSON, CSV, Excel or SQLite file, or of a table of a database, say what the fields are, and
 write a pipeline file that maps them to users: what the fields are called and what their values look like both count.
 Read the file before you run it; usher check, plan and run take it as it is.
 
@@ -72,7 +69,7 @@ ${LEGACY_DSN}. Values of secret and personal fields are not shown.`,
 	cmd.Flags().StringVar(&flags.to, "to", "store", "the sink to write to")
 	cmd.Flags().StringVarP(&flags.out, "output", "o", "pipeline.yaml", "the pipeline file to write")
 	cmd.Flags().StringVar(&flags.table, "table", "", "the table of the database (default the one that looks like users)")
-	cmd.Flags().Int64Var(&flags.limit, "limit", profileSample, "look at this many records")
+	cmd.Flags().Int64Var(&flags.limit, "limit", profileSample, "look at this many records, from all over the data")
 	cmd.Flags().BoolVar(&flags.force, "force", false, "overwrite the pipeline file")
 	return cmd
 }
@@ -80,8 +77,9 @@ ${LEGACY_DSN}. Values of secret and personal fields are not shown.`,
 // initialised is the JSON form of what init says.
 type initialised struct {
 	Source string `json:"source"`
-	// Complete says that all records were looked at.
-	Complete bool `json:"complete"`
+	// Complete says that all records were looked at, else Sample which.
+	Complete bool   `json:"complete"`
+	Sample   looked `json:"sample"`
 	// Encoding is that of a text that is not UTF-8, Confidence how sure that is, in percent.
 	Encoding   string           `json:"encoding,omitempty"`
 	Confidence int              `json:"confidence,omitempty"`
@@ -149,7 +147,7 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 		return &usageError{"usage.flag", "--table is for databases", ""}
 	}
 	collector := profile.New()
-	if result.Complete, err = a.collect(ctx, in, flags.limit, collector); err != nil {
+	if result.Sample, err = a.collect(ctx, in, chosen, flags.limit, collector); err != nil {
 		return err
 	}
 	p := collector.Profile()
@@ -162,12 +160,13 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 		in.options["template"] = "authing"
 		in.written = append(in.written, profile.Option{Name: "template", Value: "authing", Comment: "the columns are those of the import template"})
 		collector = profile.New()
-		if result.Complete, err = a.collect(ctx, in, flags.limit, collector); err != nil {
+		if result.Sample, err = a.collect(ctx, in, chosen, flags.limit, collector); err != nil {
 			return err
 		}
 		p = collector.Profile()
 	}
 	result.Profile, result.Suggestion = *p, profile.Suggest(p)
+	result.Complete = result.Sample.Kind == "all"
 	if template {
 		result.Mapping, result.Notes = []profile.Assignment{}, []string{}
 	}
@@ -178,9 +177,12 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 		Name: slug(in.title), Source: in.source, Options: in.written, Mapped: template, Suggestion: result.Suggestion,
 		Store: in.store(filepath.Dir(absolute(flags.out))),
 		About: []string{
-			fmt.Sprintf("Suggested by usher init from %s of %s. Read it, then:", records(p.Records, result.Complete), in.title), "",
+			fmt.Sprintf("Suggested by usher init from %s of %s. Read it, then:", result.Sample.describe(p.Records), in.title), "",
 			"  usher check " + quoted(flags.out), "  usher plan " + quoted(flags.out), "",
 		},
+	}
+	if !template && a.passes(ctx, draft) {
+		draft.Tests = true
 	}
 	if err := writeNew(flags.out, draft.YAML(), flags.force); err != nil {
 		return err
@@ -189,16 +191,6 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 		return a.printJSON(result)
 	}
 	return a.printProfile(result, in)
-}
-
-func records(n int64, complete bool) string {
-	switch {
-	case n == 1:
-		return "the one record"
-	case complete:
-		return fmt.Sprintf("all %d records", n)
-	}
-	return fmt.Sprintf("the first %d records", n)
 }
 
 // schemes are those of DSNs, and the kind of database that each names.
@@ -261,6 +253,17 @@ func (in *input) store(dir string) string {
 	return "sqlite:" + name
 }
 
+// passes tells whether the test that the draft may have passes. Other fields of the mapping may need values that it does not give.
+func (a *app) passes(ctx context.Context, draft profile.Draft) bool {
+	draft.Tests, draft.Source, draft.Options = true, "json", []profile.Option{{Name: "path", Value: "-"}}
+	p, err := definition.Parse("pipeline.yaml", draft.YAML(), a.registry, a.env())
+	if err != nil || len(p.Tests) == 0 {
+		return false
+	}
+	results, err := p.Test(ctx)
+	return err == nil && !slices.ContainsFunc(results, func(r definition.TestResult) bool { return !r.Passed })
+}
+
 // slug makes the name of a pipeline of a file's or table's name.
 func slug(title string) string {
 	title = files.Uncompressed(title)
@@ -275,21 +278,6 @@ func slug(title string) string {
 		return "users"
 	}
 	return name
-}
-
-// collect gives the collector the first records, and reports whether there are no more.
-func (a *app) collect(ctx context.Context, in *input, limit int64, collector *profile.Collector) (complete bool, err error) {
-	err = a.read(ctx, in.source, in.options, func(batch *pipeline.Batch) bool {
-		for i := range batch.Records {
-			if limit == 0 {
-				return false
-			}
-			limit--
-			collector.Add(&batch.Records[i])
-		}
-		return true
-	}, &complete)
-	return complete, err
 }
 
 // read reads a source batch by batch until each says that it is enough.
@@ -385,7 +373,7 @@ func (a *app) chooseTable(ctx context.Context, in *input, name string) ([]*profi
 func (a *app) countRows(ctx context.Context, in *input, tables []*profile.Table) error {
 	for _, t := range tables {
 		var complete bool
-		query := `SELECT count(*) AS n FROM "` + strings.ReplaceAll(t.Name, `"`, `""`) + `"`
+		query := "SELECT count(*) AS n FROM " + quoteName(in.dialect, t.Name)
 		err := a.read(ctx, "sql", map[string]string{"dsn": in.options["dsn"], "query": query}, func(batch *pipeline.Batch) bool {
 			n, _ := batch.Records[0].Source.Get("n")
 			t.Rows, _ = n.(int64)
@@ -444,7 +432,7 @@ func (a *app) printProfile(r initialised, in *input) error {
 		}
 		fmt.Fprintln(a.stdout)
 	}
-	fmt.Fprintf(a.stdout, "%s: looked at %s", in.title, records(r.Records, r.Complete))
+	fmt.Fprintf(a.stdout, "%s: looked at %s", in.title, r.Sample.describe(r.Records))
 	if in.encoding != nil {
 		fmt.Fprintf(a.stdout, " in %s (%s)", in.encoding.Name, in.encodingNote())
 	}
