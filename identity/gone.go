@@ -24,6 +24,9 @@ func (o *Options) checkRemoval() error {
 	if o.OnDelete == "" {
 		o.OnDelete = Leave
 	}
+	if o.Reconcile != "" && !slices.Contains(Scopes(), string(o.Reconcile)) {
+		return &OptionError{"reconcile", fmt.Sprintf("%q is not one of %v%s", o.Reconcile, Scopes(), didYouMean(string(o.Reconcile), Scopes()))}
+	}
 	if !slices.Contains(Removals(), string(o.OnDelete)) {
 		return &OptionError{"on_delete", fmt.Sprintf("%q is not one of %v%s", o.OnDelete, Removals(), didYouMean(string(o.OnDelete), Removals()))}
 	}
@@ -56,6 +59,9 @@ func (im *Import) decideGone(c *Change, result *Result) (*row, error) {
 		}
 	}
 	result.Outcome, result.UserID = im.remove(u), u.id
+	if im.tracker != nil {
+		im.tracker.batch = append(im.tracker.batch, sight{seq: u.seq, dropped: u.deleted})
+	}
 	switch result.Outcome {
 	case Disabled:
 		result.Changed = []string{attributes[aDisabled].name}

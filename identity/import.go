@@ -40,7 +40,9 @@ type Result struct {
 
 // Run says on whose behalf users are imported.
 type Run struct {
-	ID        string
+	ID string
+	// Pipeline names whose users they are, for Options.Reconcile.
+	Pipeline  string
 	StartedAt time.Time
 	// Resumed says that an earlier process worked on this run, so that records may come again.
 	Resumed bool
@@ -94,6 +96,9 @@ type Import struct {
 	used    int
 	deleted []*row
 	receipt []byte
+
+	tracker    *tracker // nil where nobody looks for who is missing
+	reconciled []blob   // what an earlier process did about who is missing
 }
 
 type keyUndo struct {
@@ -118,16 +123,29 @@ func (s *Store) Import(rules *Rules, run Run) (*Import, error) {
 	if err != nil {
 		return nil, s.describe("reading", err)
 	}
-	im.nextSeq = seq + 1
+	member, err := lastMember(im.layers())
+	if err != nil {
+		return nil, s.describe("reading", err)
+	}
+	im.nextSeq = max(seq, member) + 1
 	if err := im.lookAhead(); err != nil {
 		return nil, s.describe("opening", err)
 	}
 	if run.Resumed && s.mode == Write {
 		err := im.top.receipts(run.ID, func(first int64, outcomes []byte) {
+			if first >= firstMissing {
+				im.reconciled = append(im.reconciled, blob{first, outcomes})
+				return
+			}
 			im.receipts.blobs = append(im.receipts.blobs, blob{first, outcomes})
 		})
 		if err != nil {
 			return nil, s.describe("reading", err)
+		}
+	}
+	if rules.Reconcile != "" {
+		if err := im.track(); err != nil {
+			return nil, s.describe("opening", err)
 		}
 	}
 	return im, nil
@@ -175,6 +193,9 @@ func (im *Import) Write(ctx context.Context, items []Item) ([]Result, error) {
 	if err != nil {
 		im.nextSeq = seq
 		im.rollBackKeys()
+		if im.tracker != nil {
+			im.tracker.batch = im.tracker.batch[:0]
+		}
 		for i := range im.names {
 			im.names[i].forget()
 		}
@@ -188,6 +209,9 @@ func (im *Import) Write(ctx context.Context, items []Item) ([]Result, error) {
 	}
 	im.undo = im.undo[:0]
 	im.written = max(im.written, items[len(items)-1].Index+1)
+	if im.tracker != nil {
+		im.tracker.settle(im.written)
+	}
 	if len(im.pending) > maxPending {
 		if err := im.flushKeys(); err != nil {
 			return nil, im.store.describe("writing", err)
@@ -227,6 +251,9 @@ func (im *Import) batch(ctx context.Context, items []Item, results []Result, tod
 		u, isNew, err := im.decide(&items[i], &results[i])
 		if err != nil {
 			return err
+		}
+		if im.tracker != nil {
+			im.note(items[i].Change, &results[i])
 		}
 		if u == nil {
 			continue
@@ -268,7 +295,7 @@ func (im *Import) batch(ctx context.Context, items []Item, results []Result, tod
 func (im *Import) lookUp(items []Item, todo []int) error {
 	var keys []string
 	for _, i := range todo {
-		if c := items[i].Change; len(c.Violations) == 0 && !im.recall(c) {
+		if c := items[i].Change; im.concerns(c) && !im.recall(c) {
 			keys = im.want(keys, c.keys[0])
 		}
 	}
@@ -820,6 +847,11 @@ func (im *Import) Commit(ctx context.Context) error {
 	if err := im.flushKeys(); err != nil {
 		return im.store.describe("writing", err)
 	}
+	if im.tracker != nil {
+		if err := im.tracker.flush(im.top, im.run.ID); err != nil {
+			return im.store.describe("writing", err)
+		}
+	}
 	if im.store.mode == Write && im.durable > 0 {
 		if err := im.top.dropReceipts(im.run.ID, im.durable); err != nil {
 			return im.store.describe("writing", err)
@@ -838,6 +870,11 @@ func (im *Import) Commit(ctx context.Context) error {
 func (im *Import) Finish(ctx context.Context) error {
 	if err := im.Commit(ctx); err != nil || im.store.mode == Plan {
 		return err
+	}
+	if im.tracker != nil {
+		if err := im.top.dropSeen(im.tracker.pipeline); err != nil {
+			return im.store.describe("writing", err)
+		}
 	}
 	return im.store.describe("writing", im.top.dropReceipts(im.run.ID, 1<<62))
 }

@@ -76,6 +76,8 @@ type Options struct {
 	OnUpdate map[string]Behaviour
 	// OnDelete says what becomes of users who are gone; empty means Leave.
 	OnDelete Removal
+	// Reconcile says among whom Import.Reconcile looks for users who were not in any record; empty for nobody.
+	Reconcile Scope
 }
 
 // Rules are Options that were checked. They are safe for concurrent use.

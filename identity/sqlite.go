@@ -27,7 +27,7 @@ var migrations embed.FS
 
 const (
 	// schemaVersion is PRAGMA user_version, which the last migration sets.
-	schemaVersion = 1
+	schemaVersion = 2
 	// applicationID is "ushr" (https://www.sqlite.org/fileformat.html#application_id).
 	applicationID = 0x75736872
 
@@ -579,6 +579,85 @@ func (l *layer) receipts(runID string, each func(first int64, outcomes []byte)) 
 		s.ColumnBytes(1, b)
 		each(s.ColumnInt64(0), b)
 	}
+}
+
+// query runs a statement with values for its parameters.
+func (l *layer) query(text string, row func(*sqlite.Stmt), values ...any) error {
+	s, err := l.conn.Prepare(text)
+	if err != nil {
+		return err
+	}
+	for i, v := range values {
+		switch v := v.(type) {
+		case string:
+			s.BindText(i+1, v)
+		case int64:
+			s.BindInt64(i+1, v)
+		case *block:
+			s.BindBytes(i+1, v[:])
+		}
+	}
+	for {
+		more, err := s.Step()
+		if err != nil {
+			_ = s.Reset() // it gives the error of the step again
+			return err
+		}
+		if !more {
+			return s.Reset()
+		}
+		row(s)
+	}
+}
+
+func columnBlock(s *sqlite.Stmt, col int) *block {
+	b := new(block)
+	s.ColumnBytes(col, b[:])
+	return b
+}
+
+// seenBits gives a block of what a run has seen, nil where there is none.
+func (l *layer) seenBits(pipeline, runID string, n int64) (b *block, err error) {
+	err = l.query("SELECT bits FROM seen WHERE pipeline = ? AND run_id = ? AND block = ?", func(s *sqlite.Stmt) { b = columnBlock(s, 0) }, pipeline, runID, n)
+	return b, err
+}
+
+func (l *layer) putSeen(pipeline, runID string, n int64, b *block) error {
+	return l.query("INSERT OR REPLACE INTO seen(pipeline, run_id, block, bits) VALUES (?, ?, ?, ?)", nil, pipeline, runID, n, b)
+}
+
+// dropSeen forgets what the runs of a pipeline have seen.
+func (l *layer) dropSeen(pipeline string) error {
+	return l.query("DELETE FROM seen WHERE pipeline = ?", nil, pipeline)
+}
+
+// memberBits gives a block of the users that a pipeline brought, nil where there is none.
+func (l *layer) memberBits(pipeline string, n int64) (b *block, err error) {
+	err = l.query("SELECT bits FROM members WHERE pipeline = ? AND block = ?", func(s *sqlite.Stmt) { b = columnBlock(s, 0) }, pipeline, n)
+	return b, err
+}
+
+func (l *layer) putMembers(pipeline string, n int64, b *block) error {
+	if *b == (block{}) {
+		return l.query("DELETE FROM members WHERE pipeline = ? AND block = ?", nil, pipeline, n)
+	}
+	return l.query("INSERT OR REPLACE INTO members(pipeline, block, bits) VALUES (?, ?, ?)", nil, pipeline, n, b)
+}
+
+func (l *layer) memberBlocks(pipeline string, found func(n int64)) error {
+	return l.query("SELECT block FROM members WHERE pipeline = ?", func(s *sqlite.Stmt) { found(s.ColumnInt64(0)) }, pipeline)
+}
+
+// lastMembers gives the last block of every pipeline that has one as high as any.
+func (l *layer) lastMembers(found func(n int64, b *block)) error {
+	return l.query("SELECT block, bits FROM members WHERE block = (SELECT max(block) FROM members)", func(s *sqlite.Stmt) {
+		found(s.ColumnInt64(0), columnBlock(s, 1))
+	})
+}
+
+// eachUser gives the seqs of the users in a block.
+func (l *layer) eachUser(n int64, found func(seq int64)) error {
+	return l.query("SELECT seq FROM users WHERE seq BETWEEN ? AND ?", func(s *sqlite.Stmt) { found(s.ColumnInt64(0)) }, n*blockUsers, (n+1)*blockUsers-1)
 }
 
 // isConstraint reports whether the database refused a row, rather than failed.

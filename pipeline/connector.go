@@ -223,6 +223,38 @@ type Remover interface {
 	Removes() bool
 }
 
+// Reconciler is a Sink that can find the users that it has and that no record of a whole run was about. The engine gives
+// it every batch, also one in which all records are decided: those that failed are of users who are there.
+type Reconciler interface {
+	// Reconciles reports whether it is to be done.
+	Reconciles() bool
+	// Reconcile is called behind the last Commit and before Finish of a run that has read all of its source; failed is how
+	// many of its records failed. It does by its policy what becomes of users who are gone, to all of them or to none, and tells found of
+	// each. An error of the code TooManyMissing says that more would be removed than may be. skipped says why it cannot be told who is
+	// missing; nothing was done then. What was done is durable when it returns. In a resumed run it is called again unless it came to its end, and then tells the same.
+	Reconcile(ctx context.Context, failed int64, found func([]Missing) error) (skipped string, err error)
+}
+
+// Missing is a user that no record was about.
+type Missing struct {
+	// UserID is the sink's, Identifier what a person knows the user by.
+	UserID     string `json:"user_id"`
+	Identifier string `json:"identifier"`
+	// Outcome is one of the constants below.
+	Outcome string `json:"outcome"`
+}
+
+// TooManyMissing is the code of an error that ends a run: users are missing, but more than may be removed.
+const TooManyMissing = "run.too_many_deletes"
+
+// What becomes of a Missing user.
+const (
+	MissingDisabled  = "disabled"
+	MissingDeleted   = "deleted"
+	MissingUnchanged = "unchanged" // it was disabled before
+	MissingKept      = "kept"      // the policy is to report, or more are missing than may be removed
+)
+
 // SecretReader is a Transform that knows which fields hold secrets though their names do not say so, because it puts them into a
 // secret place, or takes them out of one: the leaf names, such as pwd_hash for user.login.pwd_hash.
 type SecretReader interface {

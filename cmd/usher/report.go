@@ -41,6 +41,8 @@ type result struct {
 	Joins          []journal.Join `json:"joins,omitempty"`
 	UnmatchedLeft  string         `json:"unmatched_left,omitempty"`
 	UnmatchedRight string         `json:"unmatched_right,omitempty"`
+	// Reconciled is there where the sink looked for users that no record was about.
+	Reconciled *journal.Reconciled `json:"reconciled,omitempty"`
 	// Passwords is there in a plan that has just been made.
 	Passwords *passwords `json:"passwords,omitempty"`
 	// Proof is there in a run or plan that has just been made, where the pipeline file knows passwords.
@@ -51,7 +53,7 @@ func resultOf(doc journal.Document) result {
 	return result{
 		doc.RunID, doc.Pipeline, doc.Status, doc.Summary, doc.Skips, doc.Gone, doc.Warnings, doc.Outcomes, doc.Rejects, doc.Reasons, doc.StartedAt,
 		doc.FinishedAt, doc.PipelineFile, doc.Plan, doc.Attempt, doc.RetryOf, doc.Selection, doc.Failure,
-		doc.Joins, doc.UnmatchedLeft, doc.UnmatchedRight, nil, nil,
+		doc.Joins, doc.UnmatchedLeft, doc.UnmatchedRight, doc.Reconciled, nil, nil,
 	}
 }
 
@@ -107,6 +109,9 @@ func (a *app) printRun(doc journal.Document) error {
 	}
 	fmt.Fprintf(w, "%s: %s %s %s%s\n\n", doc.Pipeline, kind, doc.RunID, statusWords[doc.Status], took)
 	printCounts(w, doc)
+	if err := printMissing(w, doc); err != nil {
+		return err
+	}
 	if err := printFailures(w, doc, shownFailures); err != nil {
 		return err
 	}
@@ -171,6 +176,49 @@ func printJoins(w io.Writer, joins []journal.Join) {
 		}
 		fmt.Fprintf(w, "\njoin %s\n  records without a partner: %d\n  %s\n", oneLine(j.As), j.Left, right)
 	}
+}
+
+// shownMissing is how many users a report names who are not in the source.
+const shownMissing = 10
+
+// printMissing says who is no longer in the source, and what became of them.
+func printMissing(w io.Writer, doc journal.Document) error {
+	r := doc.Reconciled
+	switch {
+	case r == nil:
+		return nil
+	case r.Status == journal.ReconcileSkipped:
+		fmt.Fprintf(w, "\nwho is no longer in the source was not looked for: %s\n", r.Reason)
+		return nil
+	case r.Missing == 0:
+		fmt.Fprint(w, "\nno longer in the source  0\n")
+		return nil
+	}
+	notes := []string{}
+	for _, n := range []struct {
+		n    int64
+		word string
+	}{{r.Disabled, pipeline.MissingDisabled}, {r.Deleted, pipeline.MissingDeleted}, {r.Unchanged, pipeline.MissingUnchanged}, {r.Kept, pipeline.MissingKept}} {
+		if n.n > 0 {
+			notes = append(notes, fmt.Sprintf("%s: %d", n.word, n.n))
+		}
+	}
+	fmt.Fprintf(w, "\nno longer in the source  %d  %s\n", r.Missing, strings.Join(notes, ", "))
+	n := int64(0)
+	err := eachLine(r.Users, func(line []byte) (bool, error) {
+		var m pipeline.Missing
+		if err := json.Unmarshal(line, &m); err != nil {
+			return false, err
+		}
+		n++
+		fmt.Fprintf(w, "  %s  %s\n", oneLine(m.Identifier), m.Outcome)
+		return n < shownMissing, nil
+	})
+	if more := r.Missing - n; more > 0 {
+		fmt.Fprintf(w, "  and %d more\n", more)
+	}
+	fmt.Fprintf(w, "  see %s\n", short(r.Users))
+	return err
 }
 
 // How many failed records and reasons a report names.

@@ -119,7 +119,7 @@ func (a *app) execute(cmd *cobra.Command, j *journal.Journal, p *definition.Pipe
 func enginePipeline(p *definition.Pipeline) engine.Pipeline {
 	return engine.Pipeline{
 		Name: p.Name, Source: p.Source, Transforms: p.Transforms, Sink: p.Sink, Deleted: p.Deleted,
-		MaxFailures: (*engine.Threshold)(p.MaxFailures), BatchSize: p.BatchSize, Workers: p.Workers,
+		MaxFailures: p.MaxFailures, BatchSize: p.BatchSize, Workers: p.Workers,
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -40,7 +39,7 @@ type Pipeline struct {
 	// Schedule is a cron expression of five fields, or empty.
 	Schedule string
 	// MaxFailures is how many failures a run bears, nil for any number.
-	MaxFailures *Threshold
+	MaxFailures *pipeline.Threshold
 	// BatchSize and Workers are 0 where the file leaves them to the engine.
 	BatchSize, Workers int
 	// Passwords is what is done about passwords on their way to the sink.
@@ -48,14 +47,6 @@ type Pipeline struct {
 	// Proofs are the users whose passwords are known.
 	Proofs []Proof
 	Tests  []Test
-}
-
-// Threshold is a number of records, or a share of those read so far.
-type Threshold struct {
-	Count int64
-	// Share is from 0 to 1, and is meant where IsShare is set.
-	Share   float64
-	IsShare bool
 }
 
 // sections are the keys at the top of a file that are options like any other.
@@ -140,6 +131,9 @@ func (l *loader) load(text []byte) *Pipeline {
 			seen[meant] = true
 		}
 	}
+	if r, ok := p.Sink.(pipeline.Reconciler); ok && r.Reconciles() && p.Name == "" {
+		l.report(root, "config.missing_key", "the pipeline has no name, by which the sink knows the users that it brought", "name: and a name that no other pipeline has").length = 1
+	}
 	for _, name := range []string{"source", "sink"} {
 		if !seen[name] {
 			l.report(root, "config.missing_key", "the pipeline has no "+name, name+": and under it the name of a connector with its options").length = 1
@@ -192,9 +186,9 @@ func (l *loader) section(p *Pipeline, top options, e entry) (meant string) {
 			l.report(e.value, "config.bad_value", "a schedule has five fields: minute, hour, day of month, month, day of week", `for example "*/15 * * * *"`)
 		}
 	case "max_failures":
-		t, err := parseThreshold(v.(string))
+		t, err := pipeline.ParseThreshold(v.(string))
 		if err != nil {
-			l.report(e.value, "config.bad_value", err.Error(), "write 100, or 2%")
+			l.report(e.value, "config.bad_value", "max_failures: "+err.Error(), "write 100, or 2%")
 		}
 		p.MaxFailures = t
 	case "batch_size":
@@ -208,21 +202,6 @@ func (l *loader) section(p *Pipeline, top options, e entry) (meant string) {
 		p.Proofs = l.proofs(top, e, v.([]*pipeline.Config))
 	}
 	return ""
-}
-
-func parseThreshold(text string) (*Threshold, error) {
-	if share, ok := strings.CutSuffix(text, "%"); ok {
-		f, err := strconv.ParseFloat(strings.TrimSpace(share), 64)
-		if err != nil || !(f >= 0 && f <= 100) {
-			return nil, errors.New("a share is from 0% to 100%")
-		}
-		return &Threshold{Share: f / 100, IsShare: true}, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 {
-		return nil, errors.New("max_failures is a number of records or a share of them")
-	}
-	return &Threshold{Count: n}, nil
 }
 
 // connect builds the connector that the value of an entry names: a map with one key, or a name alone.

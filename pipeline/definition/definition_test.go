@@ -213,7 +213,7 @@ sink: drop
 		{"types", c.StringMap("types"), map[string]string{"age": "number", "name": "text"}},
 		{"token", c.String("token"), "s3cret"},
 		{"fill", c.Has("fill"), false},
-		{"threshold", p.MaxFailures, &definition.Threshold{Share: 0.025, IsShare: true}},
+		{"threshold", p.MaxFailures, &pipeline.Threshold{Share: 0.025, IsShare: true}},
 		{"batch_size", p.BatchSize, 500},
 		{"workers", p.Workers, 2},
 		{"name", p.Name, "all"},

@@ -31,8 +31,8 @@ type Pipeline struct {
 	Sink       pipeline.Sink
 	// Deleted are expressions over a record of the source: where one is true, the user is gone.
 	Deleted []*expression.Program
-	// MaxFailures stops the run; nil never does.
-	MaxFailures *Threshold
+	// MaxFailures stops the run after the batch in which there are more of the records so far; nil never does.
+	MaxFailures *pipeline.Threshold
 	// BatchSize is how many records travel together, 0 for DefaultBatchSize.
 	BatchSize int
 	// Workers is how many batches are transformed at once, 0 for the number of processors.
@@ -48,31 +48,6 @@ func (p *Pipeline) arrange() {
 		}
 		p.Source, p.Transforms = a.Arrange(p.Source), p.Transforms[1:]
 	}
-}
-
-// Threshold is how many failures a run bears: it stops after the batch in which there are more.
-type Threshold struct {
-	Count int64
-	// Share is a part of the records so far, from 0 to 1; it is used where IsShare is set, else Count is.
-	Share   float64
-	IsShare bool
-}
-
-func (t *Threshold) exceeded(s journal.Summary) bool {
-	switch {
-	case t == nil:
-		return false
-	case t.IsShare:
-		return float64(s.Failed) > t.Share*float64(s.Total)
-	}
-	return s.Failed > t.Count
-}
-
-func (t *Threshold) String() string {
-	if t.IsShare {
-		return fmt.Sprintf("%g%%", t.Share*100)
-	}
-	return fmt.Sprint(t.Count)
 }
 
 // How much is written between two checkpoints: the first after firstCommit records, each of the next after twice as
@@ -176,6 +151,9 @@ func Run(ctx context.Context, j *journal.Journal, doc journal.Document, p Pipeli
 	if remover, ok := p.Sink.(pipeline.Remover); ok {
 		r.removes = remover.Removes()
 	}
+	if reconciler, ok := p.Sink.(pipeline.Reconciler); ok && reconciler.Reconciles() {
+		r.reconciler = reconciler
+	}
 
 	status, err := r.run(ctx)
 	if endErr := r.journal.End(status, err); endErr != nil {
@@ -215,8 +193,10 @@ type runner struct {
 	journal *journal.Run
 	resumed bool
 	secret  func(string, any) bool
-	removes bool  // the sink acts on records that are gone
-	from    int64 // index of the first record to be written
+	removes bool // the sink acts on records that are gone
+	// reconciler is the sink, if it is to find who is missing.
+	reconciler pipeline.Reconciler
+	from       int64 // index of the first record to be written
 	// replay says that records before from are read again, for the sake of ordered transforms or for want of a source
 	// that can go on from a position.
 	replay  bool
@@ -273,13 +253,21 @@ func (r *runner) run(ctx context.Context) (status string, err error) {
 			Message: fmt.Sprintf("%d records were read, but the outcomes are %+v", before+r.emitted, summary),
 			Hint:    "this is a defect of usher; please report it"}
 	}
-	if r.MaxFailures.exceeded(summary) {
+	if r.MaxFailures.Exceeded(summary.Failed, summary.Total) {
 		return journal.FailedStatus, &pipeline.Error{Code: "run.too_many_failures",
 			Message: fmt.Sprintf("%d of %d records failed, max_failures is %s", summary.Failed, summary.Total, r.MaxFailures),
 			Hint:    "mend the mapping or the data and run again, or raise max_failures and resume"}
 	}
 	if err := r.leftovers(doc); err != nil {
 		return journal.FailedStatus, err
+	}
+	if r.reconciler != nil {
+		if err := r.reconcile(ctx); err != nil {
+			if ctx.Err() != nil {
+				return journal.Interrupted, nil
+			}
+			return journal.FailedStatus, err
+		}
 	}
 	if err := guard("sink", func() error { return r.Sink.Finish(context.WithoutCancel(ctx)) }); err != nil {
 		return journal.FailedStatus, err

@@ -327,16 +327,16 @@ func TestInterruptedRunIsResumed(t *testing.T) {
 func TestMaxFailures(t *testing.T) {
 	odd := func(n int) bool { return n%2 == 1 }
 	for _, tt := range []struct {
-		limit *engine.Threshold
+		limit *pipeline.Threshold
 		total int64
 		fails bool
 	}{
 		{nil, 100, false},
-		{&engine.Threshold{Count: 50}, 100, false},
-		{&engine.Threshold{Count: 7}, 20, true},
-		{&engine.Threshold{}, 10, true},
-		{&engine.Threshold{Share: .5, IsShare: true}, 100, false},
-		{&engine.Threshold{Share: .2, IsShare: true}, 10, true},
+		{&pipeline.Threshold{Count: 50}, 100, false},
+		{&pipeline.Threshold{Count: 7}, 20, true},
+		{&pipeline.Threshold{}, 10, true},
+		{&pipeline.Threshold{Share: .5, IsShare: true}, 100, false},
+		{&pipeline.Threshold{Share: .2, IsShare: true}, 10, true},
 	} {
 		sink := &memory{dieAt: -1}
 		p := engine.Pipeline{Source: &slow{numbers{n: 100, bad: odd}}, Sink: sink, BatchSize: 10, Workers: 1, MaxFailures: tt.limit}

@@ -106,7 +106,7 @@ func (w *writer) batch(ctx context.Context, j *job) error {
 	if !send(ctx, w.toJournal, entry{records: j.Records}) {
 		return context.Cause(ctx)
 	}
-	if w.MaxFailures.exceeded(w.summary) {
+	if w.MaxFailures.Exceeded(w.summary.Failed, w.summary.Total) {
 		w.stopReading()
 	}
 	return nil
@@ -165,7 +165,7 @@ func (w *writer) write(ctx context.Context, records []pipeline.Record) error {
 		}
 	}
 	w.before = open
-	if len(open) == 0 {
+	if len(open) == 0 && w.reconciler == nil {
 		return nil
 	}
 	undo := func() {
@@ -191,7 +191,7 @@ func (w *writer) write(ctx context.Context, records []pipeline.Record) error {
 	}, backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(maxRetryTime))
 
 	var refused *pipeline.Refused
-	if !errors.As(err, &refused) {
+	if !errors.As(err, &refused) || len(open) == 0 {
 		return err
 	}
 	if len(open) == 2 {

@@ -9,6 +9,7 @@
 //	<state>/runs/<run id>/rejects.reasons.ndjson one line a reject, in the same order: why it failed
 //	<state>/runs/<run id>/unmatched.left.ndjson  records that found no partner in a join
 //	<state>/runs/<run id>/unmatched.right.ndjson joined records that were nobody's partner
+//	<state>/runs/<run id>/missing.ndjson         users that no record was about, where the sink looked for them
 //
 // A checkpoint is written only after the outcomes before it are on disk. What the files hold beyond the last
 // checkpoint is cut off when the run is resumed.
@@ -219,6 +220,8 @@ type Document struct {
 	// Fingerprint is the source's, to notice on resume that it is another one.
 	Fingerprint string     `json:"fingerprint,omitempty"`
 	Checkpoint  Checkpoint `json:"checkpoint"`
+	// Reconciled says who is missing from the source, where the sink looked for them.
+	Reconciled *Reconciled `json:"reconciled,omitempty"`
 }
 
 // Journal is one state folder. Its methods are safe for concurrent use by several processes.

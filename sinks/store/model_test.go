@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +19,9 @@ import (
 type model struct {
 	users []map[string]string
 	next  int // numbers the users
+	// seen has the numbers of the users that the run came across; unknown says that a record failed of somebody unknown.
+	seen    map[string]bool
+	unknown bool
 }
 
 type modelOptions struct {
@@ -25,7 +29,9 @@ type modelOptions struct {
 	upsert                     bool
 	password, custom, identity string // on_update
 	createRoles                bool
-	onDelete                   string
+	onDelete, reconcile        string
+	pipeline                   string
+	most                       int
 	roles                      map[string]bool
 }
 
@@ -84,6 +90,62 @@ func linkedOf(v string) []string {
 
 func unquote(v string) string {
 	return strings.ToLower(strings.TrimSpace(strings.Trim(strings.TrimSpace(v), `"`)))
+}
+
+// note takes down whom a record was about.
+func (m *model) note(r map[string]string, o modelOptions, outcome string) {
+	v := r[o.identifier]
+	if v == absent || v == "null" {
+		m.unknown = true
+		return
+	}
+	u := m.find(o.identifier, unquote(v))
+	if u == nil {
+		return
+	}
+	m.seen[u["n"]] = true
+	if o.reconcile != "" && !strings.HasPrefix(outcome, "failed") && !strings.HasPrefix(outcome, "skipped exists") {
+		u["member "+o.pipeline] = "true"
+	}
+}
+
+// missing is what becomes of those whom no record was about.
+func (m *model) missing(o modelOptions) (lines []string) {
+	if o.reconcile == "" {
+		return nil
+	}
+	if m.unknown {
+		return []string{"skipped"}
+	}
+	var users []map[string]string
+	removed := 0
+	for _, u := range m.users {
+		if !m.seen[u["n"]] && (o.reconcile == "store" || u["member "+o.pipeline] == "true") {
+			users = append(users, u)
+			if o.onDelete == "delete" || o.onDelete == "disable" && u["disabled"] != "true" {
+				removed++
+			}
+		}
+	}
+	for _, u := range users {
+		called := cmp.Or(u[o.identifier], u["email"], u["phone_number"], u["external_id"])
+		switch {
+		case o.onDelete == "disable" && u["disabled"] == "true":
+			lines = append(lines, called+" unchanged")
+		case removed > o.most || o.onDelete == "ignore":
+			lines = append(lines, called+" kept")
+		case o.onDelete == "disable":
+			u["disabled"] = "true"
+			lines = append(lines, called+" disabled")
+		default:
+			m.users = slices.DeleteFunc(m.users, func(other map[string]string) bool { return other["n"] == u["n"] })
+			lines = append(lines, called+" deleted")
+		}
+	}
+	if removed > o.most {
+		lines = append(lines, "run.too_many_deletes")
+	}
+	return lines
 }
 
 // goneStep is what becomes of a record whose user is gone.
@@ -320,11 +382,18 @@ func TestStoreDoesWhatTheModelSays(t *testing.T) {
 				password:   rapid.SampledFrom([]string{"ignore", "set"}).Draw(rt, "password"),
 				custom:     rapid.SampledFrom([]string{"merge", "replace"}).Draw(rt, "custom"),
 				identity:   rapid.SampledFrom([]string{"add", "replace", "ignore"}).Draw(rt, "identities"),
+				reconcile:  rapid.SampledFrom([]string{"", "pipeline", "pipeline", "store"}).Draw(rt, "reconcile"),
+				pipeline:   rapid.SampledFrom([]string{"p", "p", "q"}).Draw(rt, "pipeline"),
+				most:       rapid.SampledFrom([]int{1, 100}).Draw(rt, "max_deletes"),
 				onDelete:   rapid.SampledFrom([]string{"ignore", "disable", "delete"}).Draw(rt, "on_delete"),
 				roles:      roles, createRoles: rapid.Bool().Draw(rt, "create_roles"),
 			}
 			given := map[string]any{"upsert": o.upsert, "on_delete": o.onDelete, "identifier": o.identifier, "create_roles": o.createRoles,
 				"on_update": pipeline.NewConfig(map[string]any{"password": o.password, "custom_attributes": o.custom, "identities": o.identity})}
+			if o.reconcile != "" {
+				given["reconcile"], given["max_deletes"] = o.reconcile, fmt.Sprint(o.most)
+			}
+			m.seen, m.unknown = map[string]bool{}, false
 			var batches [][]string
 			var expected []string
 			for range rapid.IntRange(1, 4).Draw(rt, "batches") {
@@ -341,17 +410,27 @@ func TestStoreDoesWhatTheModelSays(t *testing.T) {
 					text := "{" + strings.Join(members, ",") + "}"
 					if rapid.IntRange(0, 3).Draw(rt, "gone") == 0 {
 						batch = append(batch, gone+text)
+						if u := m.find(o.identifier, unquote(r[o.identifier])); u != nil {
+							m.seen[u["n"]] = true
+						}
 						expected = append(expected, m.goneStep(r, o))
 						continue
 					}
 					batch = append(batch, text)
-					expected = append(expected, m.step(r, o))
+					outcome := m.step(r, o)
+					m.note(r, o, outcome)
+					expected = append(expected, outcome)
 				}
 				batches = append(batches, batch)
 			}
-			for _, run := range []pipeline.Run{{Plan: true}, {}} {
+			missing := m.missing(o)
+			for _, run := range []pipeline.Run{{Plan: true, Pipeline: o.pipeline}, {Pipeline: o.pipeline}} {
 				var got []string
-				for _, outcome := range outcomes(t, dir, given, run, batches...) {
+				decided, gotMissing := whole(t, dir, given, run, batches...)
+				if !slices.Equal(gotMissing, missing) {
+					rt.Fatalf("plan %v, options %+v: missing %q, want %q after %s", run.Plan, o, gotMissing, missing, batches)
+				}
+				for _, outcome := range decided {
 					got = append(got, sorted(outcome))
 				}
 				if !slices.Equal(got, expected) {

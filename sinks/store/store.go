@@ -42,6 +42,11 @@ var Type = pipeline.SinkType{
 				Doc: "What becomes of hashes that are quick to guess (message digests, short chains of them, PBKDF2 of fewer than 100 000 iterations). `keep`: they are stored as " +
 					"they are until the user's next login. `wrap`: argon2id is put over the digest, so that it is no longer stored; logins work as before, the first one makes a plain " +
 					"argon2id of it. It takes as long as hashing a password, when a user is written. See the guide on passwords."},
+			{Name: "reconcile", Type: pipeline.String, Enum: identity.Scopes(), Example: "pipeline",
+				Doc: "Look for users that no record was about, once a run has read the whole source, and treat them as `on_delete` says; with `ignore` they are only reported. `pipeline`: " +
+					"among the users that this pipeline brought. `store`: among all users of the store."},
+			{Name: "max_deletes", Type: pipeline.String, Example: "50",
+				Doc: "How many users `reconcile` may disable or delete in one run: a number, or a share of those it looks at; `1%` by default. If there are more, nobody is, and the run fails."},
 			{Name: "on_update", Type: pipeline.Object, Fields: updateFields(), Example: "{ password: set, user_metadata: replace }",
 				Doc: "What an update does to an attribute that the record has. `set`: takes the value, null removes it. `keep`: takes the value, null leaves what is there. " +
 					"`ignore`: leaves what is there. `merge`: takes each member, a null member is removed. `replace`: takes the whole. `add`: takes the elements that are new."},
@@ -78,6 +83,7 @@ type sink struct {
 	pipeline.UnimplementedSink
 	dsn, dir string
 	rules    *identity.Rules
+	most     *pipeline.Threshold // how many missing users are removed
 	store    *identity.Store
 	users    *identity.Import
 	items    []identity.Item
@@ -89,6 +95,11 @@ func newSink(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
 		Identifier: c.String("identifier"), Upsert: c.Bool("upsert"), Raw: c.Bool("raw"),
 		RefuseRoles: !c.Bool("create_roles"), RefuseGroups: !c.Bool("create_groups"), Hasher: c.String("hasher"), WrapWeak: c.String("weak_hashes") == "wrap",
 		OnUpdate: map[string]identity.Behaviour{}, OnDelete: identity.Removal(c.String("on_delete")),
+		Reconcile: identity.Scope(c.String("reconcile")),
+	}
+	most, err := maxDeletes(c)
+	if err != nil {
+		return nil, err
 	}
 	if onUpdate := c.Object("on_update"); onUpdate != nil {
 		for _, u := range identity.Updates() {
@@ -112,7 +123,7 @@ func newSink(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
 		}
 		return nil, err
 	}
-	return &sink{dsn: c.String("dsn"), dir: env.Dir, rules: rules}, nil
+	return &sink{dsn: c.String("dsn"), dir: env.Dir, rules: rules, most: most}, nil
 }
 
 // WrapsPasswords implements preflight.Wrapper.
@@ -135,7 +146,7 @@ func (s *sink) Open(ctx context.Context, run pipeline.Run) error {
 	if s.store, err = identity.Open(ctx, s.dsn, s.dir, run.ID, mode); err != nil {
 		return convert(err)
 	}
-	s.users, err = s.store.Import(s.rules, identity.Run{ID: run.ID, StartedAt: run.StartedAt, Resumed: run.Resumed, Secret: run.Secret})
+	s.users, err = s.store.Import(s.rules, identity.Run{ID: run.ID, Pipeline: run.Pipeline, StartedAt: run.StartedAt, Resumed: run.Resumed, Secret: run.Secret})
 	return convert(err)
 }
 
@@ -175,6 +186,11 @@ func (s *sink) Removes() bool { return s.rules.OnDelete != identity.Leave }
 
 func (s *sink) Write(ctx context.Context, b *pipeline.Batch) error {
 	s.items, s.at = s.items[:0], s.at[:0]
+	if s.Reconciles() {
+		if err := s.protect(b); err != nil {
+			return err
+		}
+	}
 	var reader *identity.Reader
 	for i := range b.Records {
 		r := &b.Records[i]

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -85,6 +86,13 @@ func do(t testing.TB, dir string, given map[string]any, run pipeline.Run, batche
 
 func outcomes(t testing.TB, dir string, given map[string]any, run pipeline.Run, batches ...[]string) []pipeline.Outcome {
 	t.Helper()
+	out, _ := whole(t, dir, given, run, batches...)
+	return out
+}
+
+// whole runs one run and gives also who is missing, each with what becomes of them, or why that is not told.
+func whole(t testing.TB, dir string, given map[string]any, run pipeline.Run, batches ...[]string) (out []pipeline.Outcome, missing []string) {
+	t.Helper()
 	if run.ID == "" {
 		run.ID = fmt.Sprint("run", runs.Add(1))
 	}
@@ -98,7 +106,6 @@ func outcomes(t testing.TB, dir string, given map[string]any, run pipeline.Run, 
 	if err := s.Open(ctx, run); err != nil {
 		t.Fatal(err)
 	}
-	var out []pipeline.Outcome
 	index := run.From
 	for _, texts := range batches {
 		b := &pipeline.Batch{}
@@ -119,13 +126,42 @@ func outcomes(t testing.TB, dir string, given map[string]any, run pipeline.Run, 
 	if _, err := s.Commit(ctx); err != nil {
 		t.Fatal(err)
 	}
+	if r := s.(pipeline.Reconciler); r.Reconciles() {
+		missing = reconcile(t, r, out)
+	}
 	if err := s.Finish(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return out
+	return out, missing
+}
+
+func reconcile(t testing.TB, r pipeline.Reconciler, out []pipeline.Outcome) (missing []string) {
+	t.Helper()
+	failed := int64(0)
+	for _, o := range out {
+		if o.Decision == pipeline.Failed {
+			failed++
+		}
+	}
+	skipped, err := r.Reconcile(context.Background(), failed, func(users []pipeline.Missing) error {
+		for _, u := range users {
+			missing = append(missing, u.Identifier+" "+u.Outcome)
+		}
+		return nil
+	})
+	var known *pipeline.Error
+	switch {
+	case errors.As(err, &known) && known.Code == pipeline.TooManyMissing:
+		missing = append(missing, known.Code)
+	case err != nil:
+		t.Fatal(err)
+	case skipped != "":
+		missing = append(missing, "skipped")
+	}
+	return missing
 }
 
 // short writes an outcome as "updated name,email", "skipped unchanged", "failed user.bad_email@email".
