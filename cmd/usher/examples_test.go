@@ -30,7 +30,7 @@ type problem struct {
 }
 
 // TestExamples runs every example in a copy of its folder and compares the outcome of each record with its
-// expected.ndjson. A folder without one is for examples that need more than usher itself. The statements of a setup.….sql make
+// expected.ndjson, and what found no partner in a join with its expected.unmatched.….ndjson. A folder without one is for examples that need more than usher itself. The statements of a setup.….sql make
 // a database that the pipeline reaches by ${LEGACY_DSN}.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*/expected.ndjson")
@@ -67,20 +67,33 @@ func TestExamples(t *testing.T) {
 			if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
 				t.Fatal(err)
 			}
-			got := summarised(t, r.Outcomes)
-			if *update {
-				if err := os.WriteFile(expected, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
+			compareExpected(t, expected, summarised(t, r.Outcomes))
+			for _, path := range []string{r.UnmatchedLeft, r.UnmatchedRight} {
+				if path != "" {
+					text, err := os.ReadFile(path)
+					if err != nil {
+						t.Fatal(err)
+					}
+					compareExpected(t, filepath.Join(folder, "expected."+filepath.Base(path)), string(text))
 				}
 			}
-			want, err := os.ReadFile(expected)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Error(diff)
-			}
 		})
+	}
+}
+
+func compareExpected(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s: %s", filepath.Base(path), diff)
 	}
 }
 

@@ -33,7 +33,9 @@ var logins = []struct {
 	{"okta", "chidi@example.com", "Nine*Lanterns"},       // salted SHA-512
 	{"authing", "wang@example.com", "八仙过海"},              // bcrypt
 	{"auth0-users", "ann@example.com", "harbour lights"}, // bcrypt
-	{"auth0-users", "chidi", "Nine*Lanterns"},            // PBKDF2, as custom_password_hash
+	{"auth0-export", "ann@example.com", "copper kettle"}, // from the file that is joined
+	{"auth0-export", "chidi@example.com", "Seven-Larks"},
+	{"auth0-users", "chidi", "Nine*Lanterns"}, // PBKDF2, as custom_password_hash
 }
 
 // TestPresetsKeepPasswords imports the examples of identity exports and logs users in.
