@@ -56,6 +56,9 @@ var targets = []target{
 	{name: "authgear", field: "password", convert: toAuthgear},
 	{name: "authing", field: "password", convert: toAuthing},
 	{name: "clerk", field: "password_digest", convert: toClerk},
+	{name: "cognito", convert: func(*travelling) (Converted, *Error) {
+		return cannot("Amazon Cognito takes no hashes: only a migration Lambda, which sees the password at the first login")
+	}},
 	{name: "firebase", field: "passwordHash", convert: toFirebase},
 	{name: "fusionauth", field: "user", own: []string{"fusionauth-import"}, convert: toFusionAuth},
 	{name: "keycloak", field: "credentials", own: []string{"keycloak-credential"}, convert: toKeycloak},

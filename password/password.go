@@ -53,8 +53,14 @@ func quoteChar(c byte) string {
 // nearest gives ", did you mean …?" if a format's name is close to name.
 func nearest(name string) string {
 	best, bestDistance := "", 4
+	lower := strings.ToLower(name)
+	for _, f := range formats { // smf for smf-sha1
+		if len(lower) > 2 && strings.HasPrefix(f.Name, lower+"-") {
+			return "; did you mean " + quote(f.Name) + "?"
+		}
+	}
 	for known := range byName {
-		if d := distance(strings.ToLower(name), known); d < bestDistance || d == bestDistance && known < best {
+		if d := distance(lower, known); d < bestDistance || d == bestDistance && known < best {
 			best, bestDistance = known, d
 		}
 	}

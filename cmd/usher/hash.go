@@ -287,7 +287,15 @@ func ask(o *value.Object) (question, error) {
 		err = errors.Join(err, fmt.Errorf("%q must be a string", name))
 		return ""
 	}
-	q.format, q.encoded = text("format"), text("encoded")
+	q.encoded = text("encoded")
+	if v, _ := o.Get("format"); v != nil {
+		if own, ok := v.(*value.Object); ok && own.Len() == 1 && own.At(0).Name == "digest" { // as in a pipeline file
+			expression, _ := own.At(0).Value.(string)
+			q.format = password.DigestPrefix + expression
+		} else {
+			q.format = text("format")
+		}
+	}
 	if v, ok := o.Get("password_hex"); ok && v != nil {
 		b, bad := hex.DecodeString(text("password_hex"))
 		if bad != nil {

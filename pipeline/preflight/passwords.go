@@ -170,15 +170,25 @@ func (p *Passwords) spell(r *pipeline.Record, c *password.Converted) {
 	}
 	fields := r.Fields.Clone()
 	fields.Delete("password")
-	old, _ := fields.GetPath(c.Field)
-	if before, ok := old.(*value.Object); ok {
-		if more, ok := v.(*value.Object); ok { // other members of it were mapped
-			both := before.Clone()
-			for name, member := range more.All() {
-				both.Set(name, member)
-			}
-			v = both
+	more, _ := v.(*value.Object)
+	last := c.Field[strings.LastIndexByte(c.Field, '.')+1:]
+	if more != nil && (c.Target == "fusionauth" || hasMember(more, last)) { // members of the user itself
+		for name, member := range more.All() {
+			fields.Set(name, member)
 		}
+		r.Fields = fields
+		return
+	}
+	if c.Target == "keycloak" { // a user has a list of credentials
+		v = []any{v}
+	}
+	old, _ := fields.GetPath(c.Field)
+	if before, ok := old.(*value.Object); ok && more != nil { // other members of it were mapped
+		both := before.Clone()
+		for name, member := range more.All() {
+			both.Set(name, member)
+		}
+		v = both
 	}
 	if !fields.SetPath(c.Field, v) {
 		r.Fail(pipeline.Problem{Code: CodeNotTaken, Field: c.Field, Message: "a part of the name is the name of a value that is no object"})
@@ -244,6 +254,11 @@ func read(o *value.Object) credential {
 		c.format, c.err = password.Recognise(c.hash)
 	}
 	return c
+}
+
+func hasMember(o *value.Object, name string) bool {
+	_, ok := o.Get(name)
+	return ok
 }
 
 // judge says what becomes of one password, with its form for the target where there is one.
