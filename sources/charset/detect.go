@@ -1,6 +1,7 @@
 package charset
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"unicode/utf8"
@@ -29,12 +30,15 @@ func Detect(sample []byte, whole bool) Guess {
 	if e := Marked(sample); e != nil {
 		return Guess{e, 100, true}
 	}
+	if isUTF8(sample, whole) {
+		return Guess{UTF8, 100, true}
+	}
 	if g, ok := detectUTF16(sample); ok {
 		return g
 	}
 	valid, invalid := countUTF8(sample, whole)
 	if invalid == 0 {
-		return Guess{UTF8, 100, true}
+		return Guess{UTF8, 100, true} // with NUL bytes
 	}
 	// Text of another encoding is valid UTF-8 for a character here and there; text of UTF-8 may have a broken one.
 	if valid >= 4*invalid {
@@ -60,6 +64,20 @@ func Detect(sample []byte, whole bool) Guess {
 		return Guess{UTF8, 0, false}
 	}
 	return Guess{best.encoding, confidence, false}
+}
+
+// isUTF8 reports at once what nearly all texts are.
+func isUTF8(sample []byte, whole bool) bool {
+	if n := len(sample); !whole && n >= utf8.UTFMax {
+		last := n - 1
+		for last > n-utf8.UTFMax && !utf8.RuneStart(sample[last]) {
+			last--
+		}
+		if !utf8.FullRune(sample[last:]) {
+			sample = sample[:last]
+		}
+	}
+	return utf8.Valid(sample) && bytes.IndexByte(sample, 0) < 0
 }
 
 // countUTF8 counts the characters of several bytes, and the bytes that belong to none.

@@ -23,16 +23,17 @@ func (s *Source) text(file *files.File) io.Reader {
 	s.encoding = charset.UTF8
 	if s.stated != "auto" && s.stated != "utf-16" {
 		// A mark says what the file is, whatever was said of it.
-		head, _ := file.Peek(func(head []byte) bool { return len(head) >= 4 })
+		head, _ := file.Peek(4, nil)
 		if s.encoding = charset.Marked(head); s.encoding == nil {
 			s.encoding = charset.Named(s.stated)
 		}
 		return s.encoding.NewReader(file)
 	}
-	sample, whole := file.Peek(func(head []byte) bool {
-		// A pipe may be in no hurry.
-		return len(head) >= encodingBytes || !file.Regular() && bytes.Count(head, []byte{'\n'}) >= sniffLines
-	})
+	enough := func(head []byte) bool { return bytes.Count(head, []byte{'\n'}) >= sniffLines }
+	if file.Regular() { // a pipe may be in no hurry
+		enough = nil
+	}
+	sample, whole := file.Peek(encodingBytes, enough)
 	guess := charset.Detect(sample, whole)
 	if guess.Encoding == charset.UTF8 && guess.Confidence == 0 && file.Index > 0 && s.first != charset.UTF8 {
 		guess = charset.Guess{Encoding: s.first, Stated: true} // it does not tell: then it is like the first
@@ -151,6 +152,9 @@ func (s *Source) findDialect(stated dialect) (dialect, error) {
 }
 
 func (s *Source) bestDialect(sample []byte, stated dialect, whole bool) (dialect, fit) {
+	if len(sample) > sniffBytes {
+		sample, whole = sample[:sniffBytes], false
+	}
 	if end := bytes.LastIndexByte(sample, stated.lineEnd); !whole && end >= 0 {
 		sample = sample[:end+1]
 	}

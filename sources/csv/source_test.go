@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/encoding/simplifiedchinese"
+
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/acceptance"
 	"github.com/usher-id/usher/sources/charset"
@@ -456,11 +458,15 @@ func FuzzSource(f *testing.F) {
 func BenchmarkRows(b *testing.B) {
 	header := "uid,nickname,account_id,mail,password,phone,email_verified,logins_count,created,user_metadata.name,user_metadata.lang,app_metadata.plan,x\n"
 	for name, row := range map[string]string{
-		"plain":  "1234567890123456789,Ann Example,u000001,ann.example@example.com,$2b$12$abcdefghijklmnopqrstuuXyXyXyXyXyXyXyXyXyXyXyXyXyXyXyXy,+8613100000001,true,17,2019-03-04T05:06:07Z,Ann,zh-CN,pro,yyyyyyyyyyyyyyyyyyyy\n",
-		"quoted": "\"1234567890123456789\",\"Ann Example\",\"u000001\",\"ann.example@example.com\",\"$2b$12$abcdefghijklmnopqrstuuXyXyXyXyXyXyXyXyXyXyXyXyXyXyXyXy\",\"+8613100000001\",\"true\",\"17\",\"2019-03-04T05:06:07Z\",\"Ann\",\"zh-CN\",\"pro\",\"yyyyyyyyyyyyyyyyyyyy\"\n",
+		"plain":   "1234567890123456789,Ann Example,u000001,ann.example@example.com,$2b$12$abcdefghijklmnopqrstuuXyXyXyXyXyXyXyXyXyXyXyXyXyXyXyXy,+8613100000001,true,17,2019-03-04T05:06:07Z,Ann,zh-CN,pro,yyyyyyyyyyyyyyyyyyyy\n",
+		"quoted":  "\"1234567890123456789\",\"Ann Example\",\"u000001\",\"ann.example@example.com\",\"$2b$12$abcdefghijklmnopqrstuuXyXyXyXyXyXyXyXyXyXyXyXyXyXyXyXy\",\"+8613100000001\",\"true\",\"17\",\"2019-03-04T05:06:07Z\",\"Ann\",\"zh-CN\",\"pro\",\"yyyyyyyyyyyyyyyyyyyy\"\n",
+		"gb18030": "1234567890123456789,王小明,u000001,wang.xiaoming@example.com,$2b$12$abcdefghijklmnopqrstuuXyXyXyXyXyXyXyXyXyXyXyXyXyXyXyXy,+8613100000001,true,17,2019-03-04T05:06:07Z,王,zh-CN,北京市海淀区,销售部\n",
 	} {
 		b.Run(name, func(b *testing.B) {
 			text := header + strings.Repeat(row, 20_000)
+			if name == "gb18030" {
+				text = encoded(b, simplifiedchinese.GB18030, text)
+			}
 			path := file(b, "f", text)
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()

@@ -513,20 +513,20 @@ func (f *File) plain() bool {
 	return f.packed == "" && f.file != nil && f.info.Mode().IsRegular()
 }
 
-// Peek gives the beginning of the content without passing over it, at least as much as enough asks for unless the
-// content ends before that or an error comes, which the next Read gives.
-func (f *File) Peek(enough func(head []byte) bool) (head []byte, whole bool) {
-	size := int64(peekSize)
+// Peek gives the beginning of the content without passing over it: n bytes, or fewer where enough says so, the content ends
+// or an error comes, which the next Read gives. An enough of nil asks for all n.
+func (f *File) Peek(n int, enough func(head []byte) bool) (head []byte, whole bool) {
+	size := int64(n)
 	if f.plain() {
-		size = min(size, f.info.Size()+1)
+		size = min(size, f.info.Size()+1) // one more, to see the end
 	}
 	buf := append(make([]byte, 0, max(size, int64(len(f.peeked)))), f.peeked...)
-	for !enough(buf) {
-		if len(buf) == cap(buf) {
-			buf = slices.Grow(buf, cap(buf))
+	for len(buf) < n && (enough == nil || !enough(buf)) {
+		if len(buf) == cap(buf) { // the file has grown
+			buf = slices.Grow(buf, len(buf))
 		}
-		n, err := f.content.Read(buf[len(buf):min(cap(buf), len(buf)+peekSize)])
-		buf = buf[:len(buf)+n]
+		m, err := f.content.Read(buf[len(buf):min(n, cap(buf))])
+		buf = buf[:len(buf)+m]
 		if err != nil {
 			f.content = failing{err}
 			whole = err == io.EOF
@@ -536,9 +536,6 @@ func (f *File) Peek(enough func(head []byte) bool) (head []byte, whole bool) {
 	f.peeked = buf
 	return buf, whole
 }
-
-// peekSize is how much a first Peek makes room for, and the most that it reads at once.
-const peekSize = 64 << 10
 
 // failing gives the error that came while a file was peeked at.
 type failing struct{ err error }

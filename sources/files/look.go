@@ -2,7 +2,6 @@ package files
 
 import (
 	"context"
-	"slices"
 
 	"github.com/usher-id/usher/pipeline"
 )
@@ -20,9 +19,6 @@ func Look(ctx context.Context, env pipeline.Env, path string, n int) (head []byt
 	if err != nil {
 		return nil, false, err
 	}
-	head, whole = f.Peek(func(head []byte) bool { return len(head) >= n })
-	if len(head) > n {
-		whole = false
-	}
-	return slices.Clip(head[:min(n, len(head))]), whole, nil
+	head, whole = f.Peek(n, nil)
+	return head, whole, nil
 }

@@ -254,11 +254,11 @@ func TestPeek(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			head, whole := f.Peek(func(head []byte) bool { return len(head) >= n })
+			head, whole := f.Peek(n, nil)
 			if len(head) < min(n, len(text)) || whole && n < len(text) || !whole && n > len(text) || string(head) != text[:len(head)] {
 				t.Errorf("%s, %d: %d bytes, whole %t", name, n, len(head), whole)
 			}
-			f.Peek(func(head []byte) bool { return len(head) >= n/2 })
+			f.Peek(n/2, nil)
 			if err := f.Skip(7000); err != nil {
 				t.Fatal(err)
 			}
@@ -276,8 +276,8 @@ func FuzzZip(f *testing.F) {
 	f.Add([]byte(zstandard(f, rows)))
 	f.Add([]byte(packed(f, rows)))
 	f.Add([]byte(decoded(f, bzip2Rows)))
+	path := filepath.Join(f.TempDir(), "f")
 	f.Fuzz(func(t *testing.T, stored []byte) {
-		path := filepath.Join(t.TempDir(), "f")
 		if err := os.WriteFile(path, stored, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -135,7 +135,7 @@ func (s *Source) start(i int) error {
 // text gives the content of a file as UTF-8. A JSON text begins with an ASCII character, so that the zero bytes tell UTF-16
 // (RFC 4627, section 3).
 func text(file *files.File) io.Reader {
-	head, _ := file.Peek(func(head []byte) bool { return len(head) >= 2 })
+	head, _ := file.Peek(2, nil)
 	encoding := charset.Marked(head)
 	switch {
 	case encoding != nil:
