@@ -1,8 +1,10 @@
 package csvsource
 
 import (
+	"archive/zip"
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -97,6 +99,31 @@ func TestEncodings(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAcceptanceOfArchives(t *testing.T) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, m := range []struct{ name, text string }{{"b.csv", "a|b\n5|6\n7\n"}, {"readme.txt", "x"}, {"a.csv", "a|b\n1|2\n3|4\n"}, {"c/d.csv.gz", packed(t, "a|b\n8|9")}} {
+		member, err := w.Create(m.name)
+		if err == nil {
+			_, err = io.WriteString(member, m.text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := file(t, "users.zip", b.String())
+	acceptance.Source(t, acceptance.SourceCase{
+		New: func(t *testing.T) pipeline.Source {
+			return source(t, fmt.Sprintf("{path: ['%s!*.csv', '%s!c/*']}", path, path))
+		},
+		Want:       []string{`{"a":"1","b":"2"}`, `{"a":"3","b":"4"}`, `{"a":"5","b":"6"}`, "failed", `{"a":"8","b":"9"}`},
+		Unopenable: func(t *testing.T) pipeline.Source { return source(t, fmt.Sprintf("{path: '%s!no'}", path)) },
+	})
 }
 
 // A file that does not tell is like the first; one that does is what it is.

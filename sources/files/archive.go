@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/sources/charset"
 )
 
 // directorySize bounds the directory of a zip file, which is in memory: some hundred thousand members.
@@ -24,9 +25,10 @@ const directorySize = 32 << 20
 
 // archive is an open zip file.
 type archive struct {
-	path string
-	file *os.File
-	zip  *zip.Reader
+	path  string
+	file  *os.File
+	zip   *zip.Reader
+	names []string // of the members, as they are shown
 }
 
 // budget lets a number of bytes be read. archive/zip reads a directory to its end, whatever size is stated.
@@ -66,6 +68,7 @@ func openArchive(name string) (*archive, error) {
 			Hint: "fetch the file again: it is not whole", Err: err}
 	}
 	guarded.left = 1 << 62
+	a.names = memberNames(a.zip.File)
 	a.zip.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(r) })
 	a.zip.RegisterDecompressor(12, func(r io.Reader) io.ReadCloser { return io.NopCloser(bzip2.NewReader(r)) })
 	a.zip.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor(zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow)))
@@ -109,7 +112,7 @@ func members(in input) ([]input, error) {
 	defer a.file.Close()
 	var list []input
 	for i, f := range a.zip.File {
-		name := memberName(f.Name)
+		name := a.names[i]
 		if f.Name == "[Content_Types].xml" {
 			return nil, &pipeline.Error{Code: "file.is_workbook", Message: in.path + " is an Excel workbook or another Office document",
 				Hint: "read a workbook with source.excel"}
@@ -136,6 +139,28 @@ func members(in input) ([]input, error) {
 	}
 	slices.SortStableFunc(list, func(a, b input) int { return strings.Compare(a.entry.name, b.entry.name) })
 	return list, nil
+}
+
+// memberNames gives the names of members as they may be shown. Those that are not said to be UTF-8 are in the encoding of
+// the machine that wrote them; all of them together tell which.
+func memberNames(list []*zip.File) []string {
+	var foreign []byte
+	for _, f := range list {
+		if f.NonUTF8 && len(foreign) < 64<<10 {
+			foreign = append(append(foreign, f.Name...), '\n')
+		}
+	}
+	encoding := charset.Detect(foreign, true).Encoding
+	names := make([]string, len(list))
+	for i, f := range list {
+		name := f.Name
+		if f.NonUTF8 {
+			text, _ := io.ReadAll(encoding.NewReader(strings.NewReader(name)))
+			name = string(text)
+		}
+		names[i] = memberName(name)
+	}
+	return names
 }
 
 // memberName gives a name as it may be shown: some programs write other slashes, and anything can be in it.
@@ -184,7 +209,7 @@ func (f *File) startMember(s *Set) error {
 		s.archive, s.unpackedBefore = a, 0
 	}
 	files := s.archive.zip.File
-	if f.entry.index >= len(files) || memberName(files[f.entry.index].Name) != f.entry.name || files[f.entry.index].CRC32 != f.entry.crc {
+	if f.entry.index >= len(files) || s.archive.names[f.entry.index] != f.entry.name || files[f.entry.index].CRC32 != f.entry.crc {
 		return &pipeline.Error{Code: "file.truncated", Message: f.path + " is not what it was when it was opened",
 			Hint: "something changes the file while it is read; run again when it is whole"}
 	}

@@ -180,6 +180,24 @@ func TestZipMembers(t *testing.T) {
 	}
 }
 
+// Windows writes names in its own encoding.
+func TestZipNamesOfWindows(t *testing.T) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range []string{"\xd3\xc3\xbb\xa7/\xd2\xbb.csv", "\xd3\xc3\xbb\xa7\\\xb6\xfe.csv"} {
+		if _, err := w.CreateHeader(&zip.FileHeader{Name: name, NonUTF8: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := write(t, filepath.Join(t.TempDir(), "f.zip"), b.String())
+	if got, err := all(t, archives(t, pipeline.Env{}, generous, path+"!用户/*")); err != nil || !slices.Equal(got, []string{"f.zip!用户/一.csv=", "f.zip!用户/二.csv="}) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestZipOnAPipe(t *testing.T) {
 	s := archives(t, pipeline.Env{Stdin: strings.NewReader(zipped(t, "a.csv", rows))}, generous, "-")
 	if _, err := all(t, s); code(err) != "file.zip_unseekable" {
