@@ -12,7 +12,9 @@ import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/traditionalchinese"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
@@ -25,6 +27,8 @@ type Encoding struct {
 	from encoding.Encoding // nil for UTF-8
 	// replacement is how the encoding writes U+FFFD, which decoders also give for what they cannot read; nil if it cannot.
 	replacement []byte
+	// wide says that every character takes two bytes or four.
+	wide bool
 	// noC1 says that what is read as a control character U+0080 to U+009F is no text.
 	noC1 bool
 }
@@ -32,8 +36,8 @@ type Encoding struct {
 // The encodings.
 var (
 	UTF8    = &Encoding{Name: "utf-8"}
-	UTF16LE = &Encoding{Name: "utf-16le", from: unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), replacement: []byte{0xfd, 0xff}}
-	UTF16BE = &Encoding{Name: "utf-16be", from: unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), replacement: []byte{0xff, 0xfd}}
+	UTF16LE = &Encoding{Name: "utf-16le", from: unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), replacement: []byte{0xfd, 0xff}, wide: true}
+	UTF16BE = &Encoding{Name: "utf-16be", from: unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), replacement: []byte{0xff, 0xfd}, wide: true}
 	// GB18030 holds GBK and GB 2312.
 	GB18030     = &Encoding{Name: "gb18030", from: simplifiedchinese.GB18030, replacement: []byte{0x84, 0x31, 0xa4, 0x37}}
 	ShiftJIS    = &Encoding{Name: "shift-jis", from: japanese.ShiftJIS, noC1: true}
@@ -43,7 +47,15 @@ var (
 	gbk = &Encoding{Name: "gbk", from: simplifiedchinese.GBK}
 )
 
-var all = []*Encoding{UTF8, UTF16LE, UTF16BE, GB18030, gbk, ShiftJIS, Windows1252, Latin1}
+// all are the encodings; those that Detect does not know have to be named.
+var all = []*Encoding{
+	UTF8, UTF16LE, UTF16BE, GB18030, gbk, ShiftJIS, Windows1252, Latin1,
+	{Name: "big5", from: traditionalchinese.Big5},
+	{Name: "euc-jp", from: japanese.EUCJP, noC1: true},
+	{Name: "euc-kr", from: korean.EUCKR, noC1: true},
+	{Name: "windows-1250", from: charmap.Windows1250, noC1: true},
+	{Name: "windows-1251", from: charmap.Windows1251, noC1: true},
+}
 
 // Names are the names of all encodings.
 func Names() []string {
@@ -163,7 +175,11 @@ func (e *Encoding) exact(dst, src []byte) []byte {
 	for len(src) > 0 {
 		r, used := e.next(decoder, src)
 		if r == utf8.RuneError && !bytes.Equal(src[:used], e.replacement) || e.noC1 && 0x80 <= r && r < 0xa0 {
-			for _, b := range src[:used] {
+			for i, b := range src[:used] {
+				if i > 0 && b < utf8.RuneSelf && !e.wide {
+					dst = append(dst, b) // a character of its own, such as a line end
+					continue
+				}
 				dst = append(dst, 0xff)
 				dst = hex.AppendEncode(dst, []byte{b})
 			}

@@ -10,7 +10,9 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/korean"
+	"golang.org/x/text/encoding/traditionalchinese"
 )
 
 func encode(t testing.TB, e *Encoding, text string) []byte {
@@ -34,6 +36,12 @@ var texts = map[*Encoding]string{
 	ShiftJIS:    "佐藤 花子,ソニー,ｱｲｳ,表\n",
 	Windows1252: "Zoë Müller,São Paulo,“€ 10”,£¥\n",
 	Latin1:      "Zoë Müller,São Paulo,£\n",
+
+	Named("big5"):         "陳小明,許功蓋,臺北\n",
+	Named("euc-jp"):       "佐藤 花子,ソニー,ｱｲｳ\n",
+	Named("euc-kr"):       "김철수,서울,똠방각하\n",
+	Named("windows-1250"): "Łukasz Żółć,Dvořák,Győr\n",
+	Named("windows-1251"): "Иван Петров,Київ\n",
 }
 
 func TestReader(t *testing.T) {
@@ -59,6 +67,10 @@ func TestBytesThatAreNotOfTheEncoding(t *testing.T) {
 	}{
 		{GB18030, "a,\xcd\xf5\xff\xd0\xa1,b\n", "a,王\xffff小,b\n"},
 		{GB18030, "a,\xcd,b\n", "a,\xffcd,b\n"},
+		{Named("euc-kr"), "a,\xb1\n\xfeA,\xb1\"", "a,\xffb1\n\xfffeA,\xffb1\""},
+		{Named("euc-jp"), "\xb1\n\x8f\xb1\n\xb1,", "\xffb1\n\xff8f\xffb1\n\xffb1,"},
+		{Named("big5"), "\xa4\n\x81A,", "\xffa4\n\xff81A,"},
+		{Named("windows-1250"), "\x81\xa3", "\xff81Ł"},
 		{GB18030, "\xcd", "\xffcd"},
 		{GB18030, "\x81\x30\x81", "\xff810\xff81"},
 		{GB18030, "\x84\x31\xa4\x37\xff", "\ufffd\xffff"},
@@ -145,6 +157,10 @@ func TestDetectIsNotSure(t *testing.T) {
 		"one bad byte":  []byte("a,b\nx,\xff\n"),
 		"Russian":       must(charmap.Windows1251.NewEncoder().Bytes([]byte("имя,город\nИван Петров,Москва\nОльга Смирнова,Новосибирск\nДмитрий,Казань\n"))),
 		"Greek":         must(charmap.Windows1253.NewEncoder().Bytes([]byte("όνομα,πόλη\nΓιώργος,Αθήνα\nΜαρία,Θεσσαλονίκη\n"))),
+		"Korean":        must(korean.EUCKR.NewEncoder().Bytes([]byte("mail;name\na;김철수\nb;이영희\nc;박지성\n"))),
+		"Japanese, EUC": must(japanese.EUCJP.NewEncoder().Bytes([]byte("名前,部署\n山田太郎,営業部\n渡辺健一,開発部\n伊藤美咲,総務部\n小林翔,人事部\n"))),
+		"Taiwanese":     must(traditionalchinese.Big5.NewEncoder().Bytes([]byte("mail;name\na;陳小明\nb;林志玲\nc;黃國華\n"))),
+		"Polish":        must(charmap.Windows1250.NewEncoder().Bytes([]byte("mail;name\na;Łukasz Żółć\nb;Michał Święty\nc;Stanisław Wiśniewski\n"))),
 		"stray NUL":     []byte("a,b\nx,y\x00\nz,\xc3\xa9\n"),
 		"binary":        []byte("\x00\x01\x02\xff\xfd\x80\x81\x00\x00\x7f"),
 		"one character": []byte("a,b\n\xcd,x\n"),
@@ -152,11 +168,6 @@ func TestDetectIsNotSure(t *testing.T) {
 		if g := Detect(sample, true); g.Encoding != UTF8 {
 			t.Errorf("%s is taken for %s", name, g)
 		}
-	}
-	// What reads as Chinese throughout is taken for it, but not without a warning.
-	hangul := must(korean.EUCKR.NewEncoder().Bytes([]byte("이름,도시\n김철수,서울\n이영희,부산\n박지성,대구\n")))
-	if g := Detect(hangul, true); g.Encoding != UTF8 && g.Confidence > 99 {
-		t.Errorf("Korean is taken for %s", g)
 	}
 	// One broken character does not make another encoding of UTF-8.
 	if g := Detect([]byte("王小明,\xff,李娜,Zoë\n"), true); g.Encoding != UTF8 || g.Stated {

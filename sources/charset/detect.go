@@ -48,14 +48,15 @@ func Detect(sample []byte, whole bool) Guess {
 		sample = sample[:max(0, len(sample)-3)] // it may end within a character
 	}
 	var best, second fit
-	for _, f := range []fit{fitGB18030(sample), fitShiftJIS(sample), fitWestern(sample)} {
+	chinese, lookalike := fitGB18030(sample)
+	for _, f := range []fit{chinese, lookalike, fitShiftJIS(sample), fitWestern(sample)} {
 		if f.score > best.score {
 			best, second = f, best
 		} else if f.score > second.score {
 			second = f
 		}
 	}
-	if best.score <= 0 {
+	if best.score <= 0 || best.encoding == nil {
 		return Guess{UTF8, 0, false}
 	}
 	rival := second.score / best.score
@@ -130,7 +131,7 @@ func isText(b byte) bool { return b >= ' ' && b < 0x7f || b == '\t' || b == '\n'
 
 // fit is how well a text fits an encoding, from 0 to 1.
 type fit struct {
-	encoding *Encoding
+	encoding *Encoding // nil for one that is not recognised
 	score    float64
 }
 
@@ -154,9 +155,12 @@ func (t *tally) fit(e *Encoding, doubt float64) fit {
 
 func in(b, from, to byte) bool { return from <= b && b <= to }
 
-// fitGB18030 goes by GB 2312: its first level is the 3755 most frequent characters, which are in the order of their sounds.
-func fitGB18030(s []byte) fit {
+// fitGB18030 goes by GB 2312: its first level is the 3755 most frequent characters, which are in the order of their sounds. The
+// lookalikes are Korean, whose syllables all are where the first sounds are, up to L, and EUC-JP, whose first level ends before X: in
+// Chinese a half and a third of the characters are beyond.
+func fitGB18030(s []byte) (chinese, lookalike fit) {
 	var t tally
+	var beyondL, beyondW, level int
 	for i := 0; i < len(s); i++ {
 		lead := s[i]
 		if lead < 0x80 {
@@ -167,6 +171,15 @@ func fitGB18030(s []byte) fit {
 			continue
 		}
 		i++
+		if in(s[i], 0xa1, 0xfe) && in(lead, 0xb0, 0xf7) {
+			level++
+			if lead > 0xc8 {
+				beyondL++
+			}
+			if lead > 0xcf {
+				beyondW++
+			}
+		}
 		switch trail := s[i]; {
 		case in(trail, 0xa1, 0xfe) && (in(lead, 0xb0, 0xd7) || in(lead, 0xa1, 0xa3)):
 			t.add(1)
@@ -182,7 +195,11 @@ func fitGB18030(s []byte) fit {
 			i-- // it may be anything
 		}
 	}
-	return t.fit(GB18030, 1)
+	chinese = t.fit(GB18030, 1)
+	if level >= 6 && 10*beyondL < level || level >= 20 && 20*beyondW < level {
+		lookalike.score = chinese.score
+	}
+	return chinese, lookalike
 }
 
 // fitShiftJIS goes by kana and the kanji of the first level.
