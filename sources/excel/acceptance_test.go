@@ -43,7 +43,7 @@ func TestAcceptance(t *testing.T) {
 		Want: []string{
 			`{"id":"007","phone":"13100000001","active":true,"points":1.5,"meta":{"lang":"zh"},"password":"hunter2-secret"}`,
 			`{"id":"008","phone":"+8613100000002","active":false,"points":42}`,
-			`{"id":"009","active":"是","meta":{"lang":"=1+1"},"password":"x, \"y\"\nz"}`,
+			`{"id":"009","active":true,"meta":{"lang":"=1+1"},"password":"x, \"y\"\nz"}`,
 			`{"id":"010","points":"#N/A"}`,
 			acceptance.FailedRecord,
 		},

@@ -265,6 +265,10 @@ func (v *converter) text(s string, as valueType) (any, bool, error) {
 	}
 	switch as {
 	case asAuto:
+		// As a text, 否 would be true wherever somebody asks. Only these two: "no" is a country and a language too.
+		if !v.cell.literal && (trimmed == "是" || trimmed == "否") {
+			return trimmed == "是", false, nil
+		}
 		return s, false, nil
 	case asString:
 		digits, whole, ok := scientific(s)

@@ -79,7 +79,7 @@ func rejectText(v any, failed bool) string {
 		if failed && isErrorText(v) {
 			return v
 		}
-		if _, looks := plainKind(v); looks || v == "" || strings.IndexByte("'+-=@\t", v[0]) >= 0 {
+		if _, looks := plainKind(v); looks || v == "" || v == "是" || v == "否" || strings.IndexByte("'+-=@\t", v[0]) >= 0 {
 			return "'" + v
 		}
 		return v
