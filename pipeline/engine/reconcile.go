@@ -48,6 +48,8 @@ func partial(doc journal.Document) string {
 		return "a retry reads the rejects of another run"
 	case doc.Selection != (journal.Selection{}):
 		return "the run took a part of the records"
+	case doc.Scope != "":
+		return "the source is read in parts, as they come"
 	case doc.Cursor != "":
 		return fmt.Sprintf("the run read what has changed since %s; --full reads everything", doc.Cursor)
 	}
