@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/usher-id/usher/internal/shelf"
 	"github.com/usher-id/usher/value"
 )
 
@@ -48,7 +47,7 @@ func appendKey(dst []byte, v any) (key []byte, why string) {
 		if len(v) == 0 {
 			return dst, "is empty"
 		}
-		return shelf.AppendText(append(dst, kindBytes), string(v)), ""
+		return value.AppendText(append(dst, kindBytes), string(v)), ""
 	case time.Time:
 		dst = binary.AppendVarint(append(dst, kindTime), v.Unix())
 		return binary.AppendUvarint(dst, uint64(v.Nanosecond())), ""
@@ -71,11 +70,11 @@ func appendText(dst []byte, s string) (key []byte, why string) {
 	if s == "" {
 		return dst, "is an empty text"
 	}
-	return shelf.AppendText(append(dst, kindText), s), ""
+	return value.AppendText(append(dst, kindText), s), ""
 }
 
 func appendNumber(dst []byte, v any) []byte {
 	d := value.DecimalOf(v)
 	dst = binary.AppendVarint(append(dst, kindNumber, byte(d.Sign)), d.Exponent)
-	return shelf.AppendText(dst, d.Digits)
+	return value.AppendText(dst, d.Digits)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/usher-id/usher/internal/shelf"
 	"github.com/usher-id/usher/pipeline"
+	"github.com/usher-id/usher/value"
 )
 
 const (
@@ -82,7 +83,7 @@ func (s *sorted) Open(ctx context.Context) error {
 			}
 			e := entry{record: bytes.Clone(s.scratch)}
 			// The key as it is may hold on to the memory of the whole batch.
-			if s.scratch, err = shelf.AppendValue(s.scratch[:0], key); err == nil {
+			if s.scratch, err = value.AppendBinary(s.scratch[:0], key); err == nil {
 				e.key, err = shelf.Value(string(s.scratch))
 			}
 			if err != nil {
@@ -272,7 +273,7 @@ func newRun() (*run, error) {
 }
 
 func (r *run) write(e entry) error {
-	key, err := shelf.AppendValue(r.buf[:0], e.key)
+	key, err := value.AppendBinary(r.buf[:0], e.key)
 	if err != nil {
 		return failed(err.Error(), "this is a defect of usher; please report it", err)
 	}
