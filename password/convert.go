@@ -96,6 +96,9 @@ func Convert(hash Hash, target string) (Converted, error) {
 	if f.Name == WrapFormat {
 		return Converted{}, &Error{Code: CodeCannot, Format: f.Name, Message: "a wrapped hash is verified by usher's own store only"}
 	}
+	if f.hasher != nil {
+		return f.spell(t.name, encoded, hash.Context)
+	}
 	var out Converted
 	if slices.Contains(t.own, f.Name) && strings.HasPrefix(strings.TrimSpace(encoded), "{") {
 		out = Converted{Value: value.Secret(encoded), JSON: true}

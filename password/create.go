@@ -26,6 +26,7 @@ type hasher struct {
 	max      int // longest password in bytes; 0: the verifier's limit
 	costs    func(p *Params) []*int
 	names    []string // of the costs
+	format   *Format  // of a hasher that is not built in
 }
 
 // hashers offers what is fit for new passwords. The defaults take 40 to 300 ms of one core (OWASP's advice of 2025).
@@ -122,6 +123,11 @@ func Hashers() []string {
 	for i := range hashers {
 		out[i] = hashers[i].name
 	}
+	for _, f := range added().list {
+		if _, ok := f.hasher.(Maker); ok {
+			out = append(out, f.Name)
+		}
+	}
 	return out
 }
 
@@ -132,6 +138,11 @@ func findHasher(name string) (*hasher, error) {
 	}
 	if i := slices.IndexFunc(hashers, func(h hasher) bool { return h.name == name }); i >= 0 {
 		return &hashers[i], nil
+	}
+	if f := added().byName[name]; f != nil {
+		if _, ok := f.hasher.(Maker); ok {
+			return &hasher{name: name, format: f, defaults: Params{Algorithm: name}, costs: func(*Params) []*int { return nil }}, nil
+		}
 	}
 	return nil, &Error{Code: CodeNoFormat, Message: "no hasher for new passwords is called " + quote(name) + "; there are " + strings.Join(Hashers(), ", ")}
 }
@@ -153,12 +164,15 @@ func Create(ctx context.Context, hasher string, password []byte, params Params) 
 	return defaultVerifier.Create(ctx, hasher, password, params)
 }
 
-// Create makes a new hash, in PHC or modular crypt form, with a random salt. The empty hasher is [DefaultHasher]; costs that are zero in params
+// Create makes a new hash, in PHC or modular crypt form, with a random salt. That of a hasher which is not built in comes as [Hash.Stored] gives it. The empty hasher is [DefaultHasher]; costs that are zero in params
 // are the hasher's defaults, and the other fields of params are not read. bcrypt refuses more than 72 bytes, which it would not read.
 func (v *Verifier) Create(ctx context.Context, hasher string, password []byte, params Params) (string, error) {
 	h, err := findHasher(hasher)
 	if err != nil {
 		return "", err
+	}
+	if h.format != nil {
+		return v.makeHash(ctx, h.format, password)
 	}
 	fail := func(e *Error) (string, error) {
 		e.Format = h.name
@@ -200,6 +214,13 @@ func NeedsRehash(hash Hash, hasher string, params Params) (bool, string, error) 
 	h, err := findHasher(hasher)
 	if err != nil {
 		return false, "", err
+	}
+	if h.format != nil && hash.Format == h.name {
+		if r, ok := h.format.hasher.(Rehasher); ok {
+			weaker, reason := r.NeedsRehash(hash.Encoded.Reveal())
+			return weaker, reason, nil
+		}
+		return false, "", nil
 	}
 	current := hash.Params
 	if current.Algorithm == "" {

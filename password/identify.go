@@ -24,7 +24,7 @@ func Identify(encoded string) []Candidate {
 		return nil
 	}
 	var out []Candidate
-	for _, f := range formats {
+	for _, f := range Formats() {
 		begins := f.begins(encoded)
 		if f.prefix != "" && begins == "" {
 			continue
@@ -44,12 +44,20 @@ func Identify(encoded string) []Candidate {
 		default:
 			c.Problem = err.Message
 		}
+		if h, ok := f.hasher.(Identifier); ok {
+			own, fits := h.Identify(encoded)
+			if !fits {
+				continue
+			}
+			c.Confidence, c.Reason, c.Problem = own.Confidence, own.Reason, own.Problem
+		}
 		for _, key := range f.Context {
 			if !strings.HasSuffix(key, "?") {
 				c.Needs = append(c.Needs, key)
 			}
 		}
 		switch {
+		case c.Reason != "":
 		case f.why != "":
 			c.Reason = f.why
 		case f.prefix != "":

@@ -37,6 +37,15 @@ func Recognise(encoded string) (format string, err error) {
 	if first != nil && !first.foreign {
 		return first.Format, first
 	}
+	for _, f := range added().list {
+		if f.certainty != Certain || !strings.HasPrefix(encoded, f.prefix) {
+			continue
+		}
+		if e := f.check(encoded, l); e != nil {
+			return f.Name, e
+		}
+		return f.Name, nil
+	}
 	if encoded != "" && (encoded[0] == '{' || encoded[0] == '[') { // an object names itself by its fields
 		if format, ok := Unambiguous(Identify(encoded)); ok {
 			return format, nil

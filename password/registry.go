@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Format is one way of writing a password hash. The registry is fixed at start; formats may be used from any goroutine, and must not be changed.
+// Format is one way of writing a password hash. Formats may be used from any goroutine, and must not be changed.
 type Format struct {
 	Name    string
 	Aliases []string
@@ -20,6 +20,11 @@ type Format struct {
 	certainty Confidence // of a string that parses
 	why       string     // why it is not certain
 	nul       bool       // passwords may contain NUL
+
+	// Of a format that is not built in:
+	hasher Hasher
+	memory int64
+	most   int // bytes of the longest password
 }
 
 type kind uint8
@@ -130,8 +135,8 @@ func init() {
 	slices.SortStableFunc(byPrefix, func(a, b prefixed) int { return len(b.prefix) - len(a.prefix) })
 }
 
-// Formats lists every format by name.
-func Formats() []*Format { return slices.Clone(formats) }
+// Formats lists every format: those that are built in by name, and behind them those of [Register].
+func Formats() []*Format { return slices.Concat(formats, added().list) }
 
 // DigestPrefix before a digest expression makes a format's name of it: "digest:sha1(salt . sha1(pass))".
 const DigestPrefix = "digest:"
@@ -142,6 +147,9 @@ func Lookup(name string) (*Format, error) {
 		return f, nil
 	}
 	if f := byName[strings.ToLower(name)]; f != nil {
+		return f, nil
+	}
+	if f := added().byName[name]; f != nil {
 		return f, nil
 	}
 	if expression, ok := strings.CutPrefix(name, DigestPrefix); ok {

@@ -17,7 +17,7 @@ var (
 	storedUnescape = strings.NewReplacer("%2C", ",", "%24", "$", "%25", "%")
 )
 
-// Stored gives one string that holds format, encoded hash and context: the encoded hash itself if it names its format and needs no context.
+// Stored gives one string that holds format, encoded hash and context: the encoded hash itself if it names its format, which is built in, and needs no context.
 // The context is written into it in clear, so that peppers and keys, which belong elsewhere, should be left out and given at [Verify].
 func (h Hash) Stored() (string, error) {
 	f, err := Lookup(h.Format)
@@ -26,7 +26,7 @@ func (h Hash) Stored() (string, error) {
 	}
 	encoded := h.Encoded.Reveal()
 	if len(h.Context) == 0 {
-		if own, err := Recognise(encoded); err == nil && own == f.Name {
+		if own, err := Recognise(encoded); err == nil && own == f.Name && f.hasher == nil {
 			return encoded, nil
 		}
 		return storedPrefix + storedEscape.Replace(f.Name) + "$" + encoded, nil

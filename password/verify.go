@@ -118,6 +118,9 @@ func (v *Verifier) VerifyFormat(ctx context.Context, f *Format, encoded string, 
 	if err != nil {
 		return err.result(f.Name)
 	}
+	if f.hasher != nil {
+		return v.ask(ctx, f, encoded, password, values)
+	}
 	got, err := v.derive(ctx, p, password)
 	if err != nil {
 		return err.result(f.Name)
@@ -155,6 +158,9 @@ func (v *Verifier) open(f *Format, encoded string, values Context) (*parsed, *Er
 func (v *Verifier) admit(f *Format, p *parsed, password []byte) *Error {
 	if len(password) > v.limits.PasswordBytes {
 		return overLimit("a password of %d bytes; the limit is %d", len(password), v.limits.PasswordBytes)
+	}
+	if f.most > 0 && len(password) > f.most {
+		return unsupported("the password has %d bytes, and the format takes %d", len(password), f.most)
 	}
 	if !f.nul {
 		for _, c := range password {

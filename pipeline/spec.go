@@ -100,6 +100,9 @@ type Config struct {
 // in values.
 func NewConfig(values map[string]any) *Config { return &Config{values} }
 
+// Get gives the value of an option as NewConfig took it, and whether there is one.
+func (c *Config) Get(name string) (any, bool) { v, ok := c.values[name]; return v, ok }
+
 // Has reports whether the option was given or has a default.
 func (c *Config) Has(name string) bool { _, ok := c.values[name]; return ok }
 
@@ -154,6 +157,60 @@ func (c *Config) Source(name string) Source { return get[Source](c, name) }
 
 // Mapping gives a Mapping option: its leaves in the order of the file.
 func (c *Config) Mapping(name string) []Assignment { return get[[]Assignment](c, name) }
+
+// ListOf gives the values of an Option that is a List as a Config holds them.
+func ListOf(t Type, items []any) any {
+	switch t {
+	case Bool:
+		return listOf[bool](items)
+	case Int, Size:
+		return listOf[int64](items)
+	case Duration:
+		return listOf[time.Duration](items)
+	case Expression:
+		return listOf[*expression.Program](items)
+	case Object:
+		return listOf[*Config](items)
+	case Mapping:
+		return listOf[[]Assignment](items)
+	}
+	return listOf[string](items)
+}
+
+func listOf[T any](items []any) []T {
+	list := make([]T, len(items))
+	for i, item := range items {
+		list[i] = item.(T)
+	}
+	return list
+}
+
+// MapOf gives the values of an Option that is a Map as a Config holds them.
+func MapOf(t Type, keys []string, items []any) any {
+	switch t {
+	case Bool:
+		return mapOf[bool](keys, items)
+	case Int, Size:
+		return mapOf[int64](keys, items)
+	case Duration:
+		return mapOf[time.Duration](keys, items)
+	case Expression:
+		return mapOf[*expression.Program](keys, items)
+	case Object:
+		return mapOf[*Config](keys, items)
+	case Mapping:
+		return mapOf[[]Assignment](keys, items)
+	}
+	return mapOf[string](keys, items)
+}
+
+func mapOf[T any](keys []string, items []any) map[string]T {
+	m := make(map[string]T, len(keys))
+	for i, key := range keys {
+		m[key] = items[i].(T)
+	}
+	return m
+}
 
 // OptionError is a constructor's complaint about the value of an option, by its dotted name. The reader of the
 // pipeline file adds the place.

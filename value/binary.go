@@ -114,7 +114,8 @@ func (r *Reader) Err() error {
 // Len is how many bytes are left.
 func (r *Reader) Len() int { return len(r.s) }
 
-func (r *Reader) fail() { r.bad, r.s = true, "" }
+// Fail says that what was read makes no sense.
+func (r *Reader) Fail() { r.bad, r.s = true, "" }
 
 // Uvarint reads a number of binary.AppendUvarint.
 func (r *Reader) Uvarint() uint64 {
@@ -130,7 +131,7 @@ func (r *Reader) Uvarint() uint64 {
 			return v
 		}
 	}
-	r.fail()
+	r.Fail()
 	return 0
 }
 
@@ -142,7 +143,7 @@ func (r *Reader) Varint() int64 {
 
 func (r *Reader) take(n uint64) string {
 	if n > uint64(len(r.s)) {
-		r.fail()
+		r.Fail()
 		return ""
 	}
 	s := r.s[:n]
@@ -169,12 +170,22 @@ func (r *Reader) Bytes() []byte {
 // Text reads what AppendText appended.
 func (r *Reader) Text() string { return r.take(r.Uvarint()) }
 
+// Count reads how many things follow, each of which takes at least a byte.
+func (r *Reader) Count() int {
+	n := r.Uvarint()
+	if n > uint64(len(r.s)) {
+		r.Fail()
+		return 0
+	}
+	return int(n)
+}
+
 // Object reads an Object, or nil where a null stands for one.
 func (r *Reader) Object() *Object {
 	v := r.Value()
 	o, ok := v.(*Object)
 	if !ok && v != nil {
-		r.fail()
+		r.Fail()
 	}
 	return o
 }
@@ -202,7 +213,7 @@ func (r *Reader) Value() any {
 	case tagNumber:
 		s := r.Text()
 		if s == "" || s[0] != '-' && (s[0] < '0' || s[0] > '9') || !json.Valid([]byte(s)) {
-			r.fail()
+			r.Fail()
 		}
 		return Number(s)
 	case tagString:
@@ -231,7 +242,7 @@ func (r *Reader) Value() any {
 		r.depth--
 		return o
 	}
-	r.fail()
+	r.Fail()
 	return nil
 }
 
@@ -239,7 +250,7 @@ func (r *Reader) time() any {
 	seconds, nanos, offset := r.Varint(), r.Uvarint(), r.Varint()
 	const day = 24 * 60 * 60
 	if nanos >= 1e9 || offset <= -day || offset >= day {
-		r.fail()
+		r.Fail()
 		return nil
 	}
 	t := time.Unix(seconds, int64(nanos))
@@ -249,13 +260,10 @@ func (r *Reader) time() any {
 	return t.In(time.FixedZone("", int(offset)))
 }
 
-// enter reads the length of a list or an object. Each of its members takes at least a byte.
+// enter reads how many members a list or an object has.
 func (r *Reader) enter() int {
-	r.depth++
-	n := r.Uvarint()
-	if n > uint64(len(r.s)) || r.depth > maxBinaryDepth {
-		r.fail()
-		return 0
+	if r.depth++; r.depth > maxBinaryDepth {
+		r.Fail()
 	}
-	return int(n)
+	return r.Count()
 }

@@ -79,8 +79,8 @@ func create(ctx context.Context, hasher string, secret []byte, params password.P
 	if err != nil {
 		return created{}, err
 	}
-	format, err := password.Recognise(encoded)
-	return created{encoded, format}, err
+	h, err := password.ParseStored(encoded)
+	return created{encoded, h.Format}, err
 }
 
 // hasherParams reads NAME=NUMBER pairs. What the hasher does not have or does not take is refused before there is a password: one hash
@@ -116,7 +116,7 @@ func hasherParams(ctx context.Context, hasher string, given []string) (password.
 	if err != nil {
 		return params, passwordUsage(err, "")
 	}
-	h, err := password.Parse(c.Format, c.Encoded, nil)
+	h, err := password.ParseStored(c.Encoded)
 	if err != nil {
 		return params, err
 	}

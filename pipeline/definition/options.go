@@ -137,7 +137,7 @@ func (o options) option(key, n *yaml.Node, d pipeline.Option, prefix string) (an
 			if !ok {
 				return nil, false
 			}
-			return typedList(d.Type, []any{v}), true
+			return pipeline.ListOf(d.Type, []any{v}), true
 		}
 		items := n.Content
 		list, good := make([]any, 0, len(items)), true
@@ -150,7 +150,7 @@ func (o options) option(key, n *yaml.Node, d pipeline.Option, prefix string) (an
 		if !good {
 			return nil, false
 		}
-		return typedList(d.Type, list), true
+		return pipeline.ListOf(d.Type, list), true
 	case d.Map:
 		if n.Kind != yaml.MappingNode {
 			o.report(n, "config.wrong_type", fmt.Sprintf("the option %q takes a map, not %s", prefix+d.Name, kindOf(n)), hintOf(d))
@@ -166,7 +166,7 @@ func (o options) option(key, n *yaml.Node, d pipeline.Option, prefix string) (an
 		if !good {
 			return nil, false
 		}
-		return typedMap(d.Type, keys, list), true
+		return pipeline.MapOf(d.Type, keys, list), true
 	}
 	return o.one(key, n, d, prefix+d.Name+".")
 }
@@ -284,58 +284,6 @@ func parseSize(text string) (int64, bool) {
 		return 0, false
 	}
 	return n << shift, true
-}
-
-func typedList(t pipeline.Type, items []any) any {
-	switch t {
-	case pipeline.Bool:
-		return typed[bool](items)
-	case pipeline.Int, pipeline.Size:
-		return typed[int64](items)
-	case pipeline.Duration:
-		return typed[time.Duration](items)
-	case pipeline.Expression:
-		return typed[*expression.Program](items)
-	case pipeline.Object:
-		return typed[*pipeline.Config](items)
-	case pipeline.Mapping:
-		return typed[[]pipeline.Assignment](items)
-	}
-	return typed[string](items)
-}
-
-func typed[T any](items []any) []T {
-	list := make([]T, len(items))
-	for i, item := range items {
-		list[i] = item.(T)
-	}
-	return list
-}
-
-func typedMap(t pipeline.Type, keys []string, items []any) any {
-	switch t {
-	case pipeline.Bool:
-		return named[bool](keys, items)
-	case pipeline.Int, pipeline.Size:
-		return named[int64](keys, items)
-	case pipeline.Duration:
-		return named[time.Duration](keys, items)
-	case pipeline.Expression:
-		return named[*expression.Program](keys, items)
-	case pipeline.Object:
-		return named[*pipeline.Config](keys, items)
-	case pipeline.Mapping:
-		return named[[]pipeline.Assignment](keys, items)
-	}
-	return named[string](keys, items)
-}
-
-func named[T any](keys []string, items []any) map[string]T {
-	m := make(map[string]T, len(keys))
-	for i, key := range keys {
-		m[key] = items[i].(T)
-	}
-	return m
 }
 
 // compile compiles an expression whose text begins at a byte of a scalar's value.
