@@ -3,6 +3,9 @@ export CGO_ENABLED ?= 0
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
+# Run from plugins/proto.
+BUF = go tool -modfile=../../tools/protocol/go.mod buf
+
 .PHONY: build test lint race fuzz examples generate bench clean
 
 build: ## bin/usher, a static binary
@@ -12,10 +15,11 @@ test: ## every test; the first time it installs the database servers that they n
 	@./.ci/setup
 	go test ./...
 
-lint: ## gofmt, go vet, golangci-lint
+lint: ## gofmt, go vet, golangci-lint; the plugin protocol: its form, and that nothing that was released breaks
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	go vet ./...
 	go tool -modfile=tools/go.mod golangci-lint run ./...
+	cd plugins/proto && $(BUF) lint && $(BUF) breaking --against baseline.binpb
 
 race: ## the tests under the race detector
 	@./.ci/setup
@@ -27,7 +31,8 @@ fuzz: ## a short run of every fuzz target
 examples: build ## run every example and compare with what it is to give
 	./.ci/examples
 
-generate: ## the parts of docs/ that are made from the code
+generate: ## the parts of docs/ that are made from the code, and the code of the plugin protocol
+	cd plugins/proto && $(BUF) generate
 	go generate ./...
 
 bench: ## usher against the limit loader: ratios of interleaved pairs

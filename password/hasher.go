@@ -16,7 +16,7 @@ import (
 // Hasher verifies passwords against the hashes of a format that is not built in. What else it can do are the interfaces Maker, Identifier,
 // Rehasher and Converter. Its methods may be called from any goroutine, and show neither hash nor password in what they answer.
 type Hasher interface {
-	// Verify checks password against encoded, which fits the format's pattern. values holds what HasherSpec.Context names. It answers
+	// Verify checks password against encoded, which fits the format's pattern. values holds what HasherSpec.Context names, as bytes. It answers
 	// Mismatch only after the password was hashed and gave something else.
 	Verify(ctx context.Context, encoded string, password []byte, values Context) Result
 	mustEmbedUnimplementedHasher()
@@ -25,7 +25,7 @@ type Hasher interface {
 // UnimplementedHasher is embedded by every Hasher, so that the interface can grow.
 type UnimplementedHasher struct{}
 
-func (UnimplementedHasher) mustEmbedUnimplementedHasher() {} //nolint:unused // by whoever embeds it
+func (UnimplementedHasher) mustEmbedUnimplementedHasher() {}
 
 // Maker is a Hasher that makes new hashes, with a salt of its own.
 type Maker interface {

@@ -95,7 +95,7 @@ type Orderer interface {
 }
 
 // Transform changes records or decides them. It passes over records that are decided. A value that cannot be
-// worked out makes its record Failed and stops nothing else.
+// worked out makes its record Failed and stops nothing else. One that is an io.Closer is closed at the end of the run.
 type Transform interface {
 	// Apply handles the open records of a batch. It is called for several batches at once unless the transform is
 	// Ordered. An error ends the run.

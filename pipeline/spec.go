@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -262,6 +263,8 @@ type Registry struct {
 	Sinks      map[string]SinkType
 	// Presets are by the name of their source and their own.
 	Presets map[string]map[string]PresetType
+	// Plugin gives what a plugin brings: types as NewRegistry takes them. It is nil where plugins cannot be used.
+	Plugin func(Env, Plugin) ([]any, error)
 }
 
 // CommonOptions are options that every source has: what they ask for is done for it.
@@ -276,33 +279,47 @@ const OptionDeleted = "deleted"
 // NewRegistry gives a Registry of the given types: SourceType, TransformType, SinkType or PresetType each. Two of the
 // same kind and name panic.
 func NewRegistry(types ...any) *Registry {
-	r := &Registry{map[string]SourceType{}, map[string]TransformType{}, map[string]SinkType{}, map[string]map[string]PresetType{}}
+	r := &Registry{Sources: map[string]SourceType{}, Transforms: map[string]TransformType{}, Sinks: map[string]SinkType{}, Presets: map[string]map[string]PresetType{}}
 	for _, t := range types {
-		switch t := t.(type) {
-		case SourceType:
-			t.Options = append(slices.Clip(t.Options), CommonOptions()...)
-			add(r.Sources, t.Name, t)
-		case TransformType:
-			add(r.Transforms, t.Name, t)
-		case SinkType:
-			add(r.Sinks, t.Name, t)
-		case PresetType:
-			if r.Presets[t.Source] == nil {
-				r.Presets[t.Source] = map[string]PresetType{}
-			}
-			add(r.Presets[t.Source], t.Name, t)
-		default:
-			panic("pipeline: not a connector type")
+		if !r.Add(t) {
+			panic(fmt.Sprintf("pipeline: two of a kind of one name: %+v", t))
 		}
 	}
 	return r
 }
 
-func add[T any](to map[string]T, name string, t T) {
+// Add adds a SourceType, TransformType, SinkType or PresetType. It reports false where there is one of the same kind and name.
+func (r *Registry) Add(t any) bool {
+	switch t := t.(type) {
+	case SourceType:
+		t.Options = append(slices.Clip(t.Options), CommonOptions()...)
+		return add(r.Sources, t.Name, t)
+	case TransformType:
+		return add(r.Transforms, t.Name, t)
+	case SinkType:
+		return add(r.Sinks, t.Name, t)
+	case PresetType:
+		if r.Presets[t.Source] == nil {
+			r.Presets[t.Source] = map[string]PresetType{}
+		}
+		return add(r.Presets[t.Source], t.Name, t)
+	}
+	panic("pipeline: not a connector type")
+}
+
+// Clone gives a Registry to which connectors can be added without touching r.
+func (r *Registry) Clone() *Registry {
+	c := *r
+	c.Sources, c.Transforms, c.Sinks = maps.Clone(r.Sources), maps.Clone(r.Transforms), maps.Clone(r.Sinks)
+	return &c
+}
+
+func add[T any](to map[string]T, name string, t T) bool {
 	if _, twice := to[name]; twice {
-		panic("pipeline: two of a kind named " + name)
+		return false
 	}
 	to[name] = t
+	return true
 }
 
 // Names gives the names of one kind in order.

@@ -14,6 +14,7 @@ import (
 	"github.com/usher-id/usher/connectors"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/definition"
+	"github.com/usher-id/usher/plugins/host"
 )
 
 // app is what the commands share: where they read and write, and the flags of all of them.
@@ -21,6 +22,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	registry       *pipeline.Registry
+	plugins        *host.Host
 
 	json  bool
 	state string
@@ -31,7 +33,9 @@ type app struct {
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
-	return &app{stdin: stdin, stdout: stdout, stderr: stderr, registry: connectors.Default()}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, registry: connectors.Default(), plugins: host.New(pluginCache())}
+	a.registry.Plugin = a.plugins.Load
+	return a
 }
 
 func (a *app) env() pipeline.Env {

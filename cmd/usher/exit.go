@@ -74,6 +74,8 @@ func (a *app) failure(err error) (failure, int) {
 	switch {
 	case errors.As(err, &usage):
 		return failure{Code: usage.code, Message: usage.message, Hint: usage.hint}, exitUsage
+	case errors.As(err, &diagnostics) && ofPlugins(diagnostics):
+		return failure{Code: diagnostics[0].Code, Message: invalid(diagnostics), Diagnostics: diagnostics}, exitUnreachable
 	case errors.As(err, &diagnostics):
 		return failure{Code: "config.invalid", Message: invalid(diagnostics), Diagnostics: diagnostics}, exitUsage
 	case errors.As(err, &known):
@@ -85,6 +87,11 @@ func (a *app) failure(err error) (failure, int) {
 		return failure{Code: "usage.arguments", Message: err.Error(), Hint: "`usher --help` shows what there is"}, exitUsage
 	}
 	return failure{Code: "usher.failed", Message: err.Error()}, exitFailed
+}
+
+// ofPlugins reports whether nothing is wrong with a pipeline file but that its plugins cannot be used.
+func ofPlugins(ds definition.Diagnostics) bool {
+	return !slices.ContainsFunc(ds, func(d *definition.Diagnostic) bool { return !strings.HasPrefix(d.Code, "plugin.") })
 }
 
 func invalid(ds definition.Diagnostics) string {

@@ -22,6 +22,7 @@ func main() {
 // usher runs one command line and gives its exit code.
 func usher(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := newApp(stdin, stdout, stderr)
+	defer a.plugins.Close()
 	root := newRoot(a)
 	root.SetArgs(args)
 	return a.exit(root.ExecuteContext(context.Background()), args)

@@ -60,7 +60,7 @@ failed; 4 an end could not be reached; 130 and 143 interrupted, ready to be resu
 	root.AddCommand(
 		templateCommand(a), initCommand(a), validateCommand(a), testCommand(a), checkCommand(a), evalCommand(a), planCommand(a),
 		runCommand(a), exportCommand(a), resumeCommand(a), retryCommand(a), runsCommand(a), cursorCommand(a),
-		connectorsCommand(a), presetsCommand(a), hashCommand(a), schemaCommand(a), versionCommand(a), completionCommand(),
+		connectorsCommand(a), presetsCommand(a), pluginsCommand(a), hashCommand(a), schemaCommand(a), versionCommand(a), completionCommand(),
 	)
 	root.SetHelpCommandGroupID(groupKnow)
 	return root

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 
@@ -35,20 +36,20 @@ func Transform(t *testing.T, c TransformCase) {
 	t.Run("cancellation", c.cancellation)
 }
 
-// began makes the transform, opened if it is an Ordered one.
+// began makes the transform, opened if it is an Ordered one, and what closes it.
 func (c TransformCase) began(t *testing.T) (pipeline.Transform, func()) {
 	t.Helper()
 	transform := c.New(t)
-	o, ok := transform.(pipeline.Ordered)
-	if !ok {
-		return transform, func() {}
-	}
-	if err := o.Ordered(context.Background()); err != nil {
-		t.Fatalf("Ordered: %v", err)
+	if o, ok := transform.(pipeline.Ordered); ok {
+		if err := o.Ordered(context.Background()); err != nil {
+			t.Fatalf("Ordered: %v", err)
+		}
 	}
 	return transform, func() {
-		if err := o.Close(); err != nil {
-			t.Errorf("Close: %v", err)
+		if o, ok := transform.(io.Closer); ok {
+			if err := o.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
 		}
 	}
 }
@@ -148,7 +149,8 @@ func (c TransformCase) decided(t *testing.T) {
 // sideBySide tests that batches can be handled at once; the race detector sees to the rest.
 func (c TransformCase) sideBySide(t *testing.T) {
 	watch(t)
-	transform := c.New(t)
+	transform, end := c.began(t)
+	defer end()
 	if _, ok := transform.(pipeline.Ordered); ok {
 		t.Skip("an Ordered transform is given one batch at a time")
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -64,7 +65,7 @@ var sections = []pipeline.Option{
 }
 
 // others are the keys at the top of a file that are read in ways of their own.
-var others = []string{"source", "transforms", "sink", "tests"}
+var others = []string{"plugins", "source", "transforms", "sink", "tests"}
 
 // Load reads the pipeline file at path. The error is Diagnostics. Nothing but the file, and those that a ${file:…}
 // names, is read.
@@ -89,10 +90,10 @@ func Parse(path string, text []byte, registry *pipeline.Registry, env pipeline.E
 		env.Stdin = strings.NewReader("")
 	}
 	env.Dir = filepath.Dir(absolute)
-	l := &loader{file: path, dir: env.Dir, registry: registry, env: env}
+	l := &loader{file: path, dir: env.Dir, registry: registry.Clone(), env: env}
 	p := l.load(text)
-	if len(l.found) > 0 {
-		return nil, l.diagnostics()
+	if len(l.found)+len(l.others) > 0 {
+		return nil, append(l.diagnostics(), l.others...)
 	}
 	sum := sha256.Sum256(text)
 	p.File, p.Hash = absolute, hex.EncodeToString(sum[:])
@@ -115,9 +116,15 @@ func (l *loader) load(text []byte) *Pipeline {
 	var preset []pipeline.Transform
 	top := options{l, "a pipeline", map[string]*yaml.Node{}}
 	seen := map[string]bool{}
-	for _, e := range l.entries(root) {
+	entries := l.entries(root)
+	if i := slices.IndexFunc(entries, func(e entry) bool { return e.name == "plugins" }); i >= 0 {
+		l.plugins(entries[i])
+	}
+	l.installed()
+	for _, e := range entries {
 		seen[e.name] = true
 		switch e.name {
+		case "plugins":
 		case "source":
 			p.Source, p.SourceName, preset = l.source(p, e)
 		case "sink":
@@ -213,6 +220,9 @@ func connect[K, C any](l *loader, e entry, kind string, types map[string]K, part
 	t, ok := types[key.Value]
 	if !ok {
 		l.hideBelow(value)
+		if l.pluginsFailed {
+			return c, "" // it may be one of theirs
+		}
 		l.unknown(key, "config.unknown_connector", fmt.Sprintf("there is no %s %q", kind, key.Value), pipeline.Names(types))
 		return c, ""
 	}
@@ -349,17 +359,38 @@ func (l *loader) refused(err error, key *yaml.Node, places map[string]*yaml.Node
 // NewSource builds a source outside of a pipeline file, from options as they would stand in one. Paths are as seen from
 // env.Dir.
 func NewSource(registry *pipeline.Registry, env pipeline.Env, name string, options map[string]string) (pipeline.Source, error) {
-	given := &yaml.Node{Kind: yaml.MappingNode}
-	for option, text := range options {
-		given.Content = append(given.Content,
-			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: option},
-			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.ReplaceAll(text, "${", "$${")})
-	}
 	key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: name}
 	l := &loader{file: name, dir: env.Dir, registry: registry, env: env}
-	source, _ := connect(l, entry{name, key, &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, given}}}, "source", registry.Sources, sourceOf)
+	source, _ := connect(l, entry{name, key, &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, given(options)}}}, "source", registry.Sources, sourceOf)
 	if len(l.found) > 0 {
 		return nil, l.diagnostics()
 	}
 	return source, nil
+}
+
+// NewConfig checks options of a hasher, as texts, against its declaration.
+func NewConfig(env pipeline.Env, spec pipeline.Spec, options map[string]string) (*pipeline.Config, error) {
+	l := &loader{file: spec.Name, dir: env.Dir, env: env}
+	n := given(options)
+	for i := 1; i < len(n.Content); i += 2 {
+		if o := slices.IndexFunc(spec.Options, func(o pipeline.Option) bool { return o.Name == n.Content[i-1].Value }); o >= 0 && spec.Options[o].Type != pipeline.String {
+			n.Content[i].Tag = "" // what it looks like
+		}
+	}
+	config, _ := l.connector(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: spec.Name}, n, "hasher", spec)
+	if len(l.found) > 0 {
+		return nil, l.diagnostics()
+	}
+	return config, nil
+}
+
+// given makes a map of options whose texts are meant as they stand.
+func given(options map[string]string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	for _, option := range slices.Sorted(maps.Keys(options)) {
+		n.Content = append(n.Content,
+			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: option},
+			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.ReplaceAll(options[option], "${", "$${")})
+	}
+	return n
 }

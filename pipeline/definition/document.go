@@ -37,6 +37,9 @@ type loader struct {
 	variables func(string) (string, bool)
 	// secrets says where, by line, the values of secret options stand.
 	secrets map[int][]span
+	// others are diagnostics of other files. pluginsFailed says that there may be connectors that could not be asked for.
+	others        Diagnostics
+	pluginsFailed bool
 }
 
 func readFile(path string) ([]byte, *Diagnostic) {

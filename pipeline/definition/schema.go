@@ -25,6 +25,7 @@ func Schema(registry *pipeline.Registry) []byte {
 	for _, o := range sections[:2] {
 		properties.Set(o.Name, optionSchema(o))
 	}
+	properties.Set("plugins", object("description", "Programs that bring connectors or hashers along.", "type", "array", "items", optionsSchema(pluginOptions, "")))
 	properties.Set("source", object("$ref", "#/$defs/source"))
 	properties.Set("transforms", object("description", "What is done to the records, in this order.", "type", "array", "items", object("$ref", "#/$defs/transform")))
 	properties.Set("sink", sink)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -165,7 +166,9 @@ func (p *Pipeline) transform(ctx context.Context, t Test) (r pipeline.Record, er
 			if err := ordered.Ordered(ctx); err != nil {
 				return r, err
 			}
-			defer func() { err = first(err, ordered.Close()) }()
+		}
+		if c, ok := transform.(io.Closer); ok {
+			defer func() { err = first(err, c.Close()) }()
 		}
 		if err := transform.Apply(ctx, batch); err != nil {
 			return r, err

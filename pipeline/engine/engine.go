@@ -237,6 +237,11 @@ func (r *runner) run(ctx context.Context) (status string, err error) {
 	for _, t := range r.ordered {
 		defer t.Close()
 	}
+	for _, t := range r.Transforms {
+		if c, ok := t.(io.Closer); ok && !isOrdered(t) {
+			defer c.Close()
+		}
+	}
 	err = r.flow(ctx)
 	if err == nil {
 		err = r.readErr
@@ -291,6 +296,11 @@ func (r *runner) leftovers(doc journal.Document) error {
 		return nil
 	}
 	return guard("source", func() error { return r.journal.Leftovers(joined.Leftovers) })
+}
+
+func isOrdered(t pipeline.Transform) bool {
+	_, ok := t.(pipeline.Ordered)
+	return ok
 }
 
 func (r *runner) open(ctx context.Context, doc journal.Document) error {

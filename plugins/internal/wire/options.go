@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/usher-id/usher/expression"
+	"github.com/usher-id/usher/password"
 	"github.com/usher-id/usher/pipeline"
 	pb "github.com/usher-id/usher/plugins/proto/usher/plugin/v1"
 	"github.com/usher-id/usher/value"
@@ -280,4 +281,35 @@ func mapping(items []any) ([]pipeline.Assignment, error) {
 		out = append(out, a)
 	}
 	return out, nil
+}
+
+// Context gives the values beside a hash in the encoding of values.
+func Context(values password.Context) ([]byte, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
+	o := value.NewObject(len(values))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		o.Set(name, values[name])
+	}
+	return value.AppendBinary(nil, o)
+}
+
+// ContextOf is the reverse of Context. Text comes as bytes, as a password.Hasher is given it.
+func ContextOf(data []byte) (password.Context, error) {
+	values := password.Context{}
+	if len(data) == 0 {
+		return values, nil
+	}
+	d := value.NewReader(string(data))
+	for name, v := range d.Object().All() {
+		switch text := v.(type) {
+		case string:
+			v = []byte(text)
+		case value.Secret:
+			v = []byte(text.Reveal())
+		}
+		values[name] = v
+	}
+	return values, d.Err()
 }

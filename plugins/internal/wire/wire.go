@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
 
 	"github.com/usher-id/usher/pipeline"
 	pb "github.com/usher-id/usher/plugins/proto/usher/plugin/v1"
@@ -83,4 +84,21 @@ func ErrorOf(f *pb.Failure) error {
 		return &pipeline.Temporary{Err: e, After: time.Duration(min(f.GetAfterMilliseconds(), 1<<32)) * time.Millisecond}
 	}
 	return e
+}
+
+// Windows are how many bytes gRPC lets travel before the other side has taken them: enough for a few batches, so that their size and not the
+// round trip sets the pace.
+const (
+	streamWindow     = 4 << 20
+	connectionWindow = 16 << 20
+)
+
+// ServerOptions are those of a plugin's gRPC server.
+func ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connectionWindow)}
+}
+
+// DialOptions are those of usher's gRPC client.
+func DialOptions() []grpc.DialOption {
+	return []grpc.DialOption{grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(connectionWindow)}
 }

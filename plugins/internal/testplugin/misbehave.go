@@ -1,0 +1,108 @@
+package testplugin
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// ModeVariable names the environment variable that says how the plugin misbehaves:
+//
+//	garbage      prints something else than a handshake
+//	silent       prints nothing
+//	exit         ends at once with code 7
+//	protocol     speaks a version of the protocol that nobody knows
+//	insecure     gives no certificate
+//	long         prints a line without end
+//	flood        writes to its log as fast as it can
+//	chatter      prints on standard output all the time
+//	deaf         ignores SIGTERM and SIGINT
+//	fork         leaves a child in its process group that holds its log open
+//	daemon       leaves a child in a session of its own
+//	bad_sample   verifies wrongly
+//	die:PART:N[:FILE]    dies at record N of a source, transform or sink; with FILE only while that does not exist
+//	hang:PART:N[:FILE]   hangs there
+//	stop:PART:N[:FILE]   stops itself there as by SIGSTOP
+//
+// Several have a comma between them.
+const ModeVariable = "TESTPLUGIN_MODE"
+
+func modes() []string { return strings.Split(os.Getenv(ModeVariable), ",") }
+
+func misbehave() {
+	certificate := strings.Repeat("A", 100)
+	for _, mode := range modes() {
+		switch mode {
+		case "garbage":
+			fmt.Println("Hello, I am \x1b[31mnot\x1b[0m a plugin")
+			select {}
+		case "silent":
+			select {}
+		case "exit":
+			fmt.Fprintln(os.Stderr, "my configuration is missing")
+			os.Exit(7)
+		case "protocol":
+			fmt.Println("1|99|unix|/nowhere|grpc|" + certificate)
+			select {}
+		case "insecure":
+			fmt.Println("1|1|unix|/nowhere|grpc")
+			time.Sleep(time.Hour)
+		case "long":
+			for {
+				fmt.Print(certificate)
+			}
+		case "flood":
+			go func() {
+				for {
+					fmt.Fprintln(os.Stderr, certificate)
+				}
+			}()
+		case "chatter":
+			stdout := os.Stdout
+			go func() {
+				time.Sleep(500 * time.Millisecond)
+				for {
+					fmt.Fprintln(stdout, certificate)
+				}
+			}()
+		case "deaf":
+			signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+		case "fork", "daemon":
+			child := exec.Command("sleep", "1000")
+			child.Stdout, child.Stderr = os.Stdout, os.Stderr
+			child.SysProcAttr = &syscall.SysProcAttr{Setsid: mode == "daemon"}
+			_ = child.Start()
+		}
+	}
+}
+
+// dieAt dies, hangs or stops where the mode says so.
+func dieAt(part string, n int64) {
+	for _, mode := range modes() {
+		words := strings.SplitN(mode, ":", 4)
+		if len(words) < 3 || words[1] != part || words[2] != strconv.FormatInt(n, 10) {
+			continue
+		}
+		if len(words) == 4 {
+			f, err := os.OpenFile(words[3], os.O_CREATE|os.O_EXCL, 0o600)
+			if err != nil {
+				continue // once is enough
+			}
+			f.Close()
+		}
+		switch words[0] {
+		case "die":
+			fmt.Fprintf(os.Stderr, "dying at %s %d\n", part, n)
+			os.Exit(3)
+		case "hang":
+			select {}
+		case "stop":
+			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		}
+	}
+}
