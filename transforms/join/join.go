@@ -39,7 +39,7 @@ sources from their start and stops if what it passes over is not what it was.`,
 				Doc: "What becomes of a record with several partners: it fails, or it has the `first` of them and a warning. With `list`, `as` is always a list, empty where there is none; more than 10000 partners fail."},
 			{Name: "unmatched", Type: pipeline.String, Enum: []string{unmatched.keep, unmatched.skip, unmatched.fail}, Default: unmatched.keep,
 				Doc: "What becomes of a record without a partner: it goes on with null (or an empty list) in `as`, is skipped as filtered, or fails."},
-			{Name: "memory", Type: pipeline.Size, Default: "64MB", Doc: "How much of the second source is held before files are used."},
+			{Name: "memory", Type: pipeline.Size, Default: "32MB", Doc: "How much of the second source is held before files are used."},
 		},
 	},
 	New: func(_ pipeline.Env, c *pipeline.Config) (pipeline.Transform, error) {

@@ -202,6 +202,49 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// Partners of one key may fill pages of the index; who has too many of them fails alone.
+func TestManyPartners(t *testing.T) {
+	var right strings.Builder
+	for i := range 14_500 {
+		key := "few"
+		if i%29 < 20 {
+			key = "many"
+		}
+		fmt.Fprintf(&right, `{"k":"%s","n":%d}`+"\n", key, i)
+	}
+	right.WriteString(`{"k":"many"}`)
+	dir := files(t, `{"k":"many"}`+"\n"+`{"k":"few"}`, right.String())
+	for _, memory := range []string{"64MB", `"1"`} {
+		got := drain(t, load(t, dir, options(", several: list, memory: "+memory)), 3)
+		if len(got.Leftovers) > 0 || got.Records[0] != "failed" || !cmp.Equal(got.Problems, []string{"left.ndjson:1 join.several"}) {
+			t.Errorf("memory %s: %v %v %.200v", memory, got.Leftovers, got.Problems, got.Records)
+		}
+		if n := strings.Count(got.Records[1], `"n":`); n != 4500 {
+			t.Errorf("memory %s: %d partners", memory, n)
+		}
+		first, second := strings.Index(got.Records[1], `"n":20`), strings.Index(got.Records[1], `"n":21`)
+		if first < 0 || second < first {
+			t.Errorf("memory %s: another order", memory)
+		}
+	}
+}
+
+// Who could not match anything is told why.
+func TestOtherKind(t *testing.T) {
+	s := load(t, files(t, `{"k":"1"}`, `{"k":1}`), options(""))
+	defer s.Close()
+	if err := s.Open(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Next(context.Background(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := b.Records[0].Outcome.Warnings; len(w) != 1 || w[0].Field != "r" || !strings.Contains(w[0].Message, "of another kind (text)") {
+		t.Errorf("%+v", w)
+	}
+}
+
 // A key that fails is the business of its record alone.
 func TestKeyFails(t *testing.T) {
 	dir := files(t, `{"k":"12"}`+"\n"+`{"k":"+8613100000001"}`, `{"k":"+86 131 0000 0001"}`+"\n"+`{"k":"12"}`)
