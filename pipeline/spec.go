@@ -250,6 +250,8 @@ type PresetType struct {
 	// SourceOptions are the options that the preset gives to the source, as they would be written in YAML. One that stands
 	// in the pipeline file wins.
 	SourceOptions map[string]string
+	// Recognise is true of records of such an export; nil where nothing tells them from others.
+	Recognise *expression.Program
 	// Equivalent is the part of a pipeline file that the preset stands for.
 	Equivalent string
 	// New gives the transforms. They come before those of the pipeline.

@@ -31,6 +31,8 @@ type document struct {
 	Source map[string]yaml.Node
 	// Options are the preset's own: expressions read them with env, by the name of their variable.
 	Options []parameter
+	// Recognise is an expression that is true of records of such an export, empty where nothing tells them from others.
+	Recognise string
 	// Filter keeps the records that are users, Map makes them.
 	Filter string
 	Map    yaml.Node
@@ -82,6 +84,13 @@ func read(source, name, text string) (pipeline.PresetType, error) {
 			return t, err
 		}
 		t.SourceOptions[option] = string(asYAML)
+	}
+	if d.Recognise != "" {
+		program, err := definition.CompileExpression(d.Recognise)
+		if err != nil {
+			return t, err
+		}
+		t.Recognise = program
 	}
 	for _, p := range d.Options {
 		t.Options = append(t.Options, pipeline.Option{Name: p.Name, Type: pipeline.String, Default: p.Default, Secret: p.Secret, Doc: p.Doc, Example: p.Example})

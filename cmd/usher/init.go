@@ -40,9 +40,10 @@ func initCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init FILE|DSN",
 		Short: "Look at data and write a pipeline file with a suggested mapping",
-		Long: `Look at some records of a JSON, CSV, Excel or SQLite file, or of a table of a database, say what the fields are, and
+		Long: `Look at some records of a JSON, CSV, Excel, LDIF or SQLite file, or of a table of a database, say what the fields are, and
 write a pipeline file that maps them to users: what the fields are called and what their values look like both count.
-Read the file before you run it; usher check, plan and run take it as it is.
+Read the file before you run it; usher check, plan and run take it as it is. An export of another identity system that is
+known by name (usher presets) gets its preset.
 
 Of a database, the table that looks most like users is taken. Its DSN is not written: the pipeline file says
 ${LEGACY_DSN}. Values of secret and personal fields are not shown.`,
@@ -85,6 +86,7 @@ type initialised struct {
 	Confidence int              `json:"confidence,omitempty"`
 	Tables     []*profile.Table `json:"tables,omitempty"`
 	Table      string           `json:"table,omitempty"`
+	Preset     string           `json:"preset,omitempty"`
 	profile.Profile
 	profile.Suggestion
 	PipelineFile string `json:"pipeline_file"`
@@ -101,6 +103,8 @@ type input struct {
 	path    string
 	// dialect is the kind of database.
 	dialect string
+	// preset is the known export that the file is, or empty.
+	preset string
 	// encoding is what a text that is not UTF-8 was taken for.
 	encoding *charset.Guess
 }
@@ -146,6 +150,17 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 	} else if flags.table != "" {
 		return &usageError{"usage.flag", "--table is for databases", ""}
 	}
+	if in.source != "sql" {
+		if in.preset, err = a.recognise(ctx, in); err != nil {
+			return err
+		}
+	}
+	if in.preset != "" {
+		result.Preset = in.preset
+		in.written = slices.DeleteFunc(in.written, func(o profile.Option) bool { return o.Name == "empty" })
+		in.written = append(in.written, profile.Option{Name: "preset", Value: in.preset,
+			Comment: "usher presets show " + in.preset + " prints the mapping"})
+	}
 	collector := profile.New()
 	if result.Sample, err = a.collect(ctx, in, chosen, flags.limit, collector); err != nil {
 		return err
@@ -154,7 +169,7 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 	if p.Records == 0 {
 		return &pipeline.Error{Code: "init.no_records", Message: in.title + " has no records that can be read", Hint: "there is nothing to suggest a mapping from"}
 	}
-	template := in.source == "excel" && profile.IsTemplate(p)
+	template := in.source == "excel" && in.preset == "" && profile.IsTemplate(p)
 	if template {
 		// The profile is of what the template makes of the columns.
 		in.options["template"] = "authing"
@@ -167,14 +182,14 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 	}
 	result.Profile, result.Suggestion = *p, profile.Suggest(p)
 	result.Complete = result.Sample.Kind == "all"
-	if template {
+	if template || in.preset != "" {
 		result.Mapping, result.Notes = []profile.Assignment{}, []string{}
 	}
 	if chosen != nil {
 		in.written = append(in.written, profile.SideTables(chosen, result.Tables)...)
 	}
 	draft := profile.Draft{
-		Name: slug(in.title), Source: in.source, Options: in.written, Mapped: template, Suggestion: result.Suggestion,
+		Name: slug(in.title), Source: in.source, Options: in.written, Mapped: template || in.preset != "", Suggestion: result.Suggestion,
 		Store: in.store(filepath.Dir(absolute(flags.out))),
 		About: []string{
 			fmt.Sprintf("Suggested by usher init from %s of %s. Read it, then:", result.Sample.describe(p.Records), in.title), "",
@@ -229,6 +244,8 @@ func (a *app) identifyInput(ctx context.Context, given, dir string) (*input, err
 		in.written = []profile.Option{{Name: "dsn", Value: "sqlite:" + written}}
 	case isWorkbook(err), strings.EqualFold(filepath.Ext(path), ".xlsx"), strings.EqualFold(filepath.Ext(path), ".xls"):
 		in.source = "excel"
+	case looksLDIF(path, head):
+		in.source = "ldif"
 	case err != nil || looksJSON(head):
 		in.source = "json"
 	default:
@@ -286,6 +303,11 @@ func (a *app) read(ctx context.Context, name string, options map[string]string, 
 	if err != nil {
 		return initOptionError(err)
 	}
+	return drain(ctx, source, each, complete)
+}
+
+// drain opens a source, reads it batch by batch until each says that it is enough, and closes it.
+func drain(ctx context.Context, source pipeline.Source, each func(*pipeline.Batch) bool, complete *bool) (err error) {
 	defer func() {
 		if closeErr := source.Close(); err == nil {
 			err = closeErr
@@ -431,6 +453,9 @@ func (a *app) printProfile(r initialised, in *input) error {
 			fmt.Fprintf(a.stdout, "  and %d more\n", more)
 		}
 		fmt.Fprintln(a.stdout)
+	}
+	if in.preset != "" {
+		fmt.Fprintf(a.stdout, "%s is an export that the preset %s reads: its users are shown\n", in.title, in.preset)
 	}
 	fmt.Fprintf(a.stdout, "%s: looked at %s", in.title, r.Sample.describe(r.Records))
 	if in.encoding != nil {

@@ -58,7 +58,7 @@ func (a *app) collect(ctx context.Context, in *input, table *profile.Table, limi
 		random = rand.New(rand.NewPCG(1, 2))
 	)
 	reach := max(limit, profileReach)
-	err := a.read(ctx, in.source, in.options, func(batch *pipeline.Batch) bool {
+	err := a.readFile(ctx, in, func(batch *pipeline.Batch) bool {
 		for i := range batch.Records {
 			if s.Read == reach {
 				return false

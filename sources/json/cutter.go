@@ -246,7 +246,7 @@ func (c *cutter) enter(first byte) error {
 		}
 		if first != '{' {
 			return c.error("json.at_not_found", where+" is no object, so there is no "+strings.Join(c.at, ".")+" in it",
-				"leave `at` out if the file is an array already")
+				"leave `at` out if the file is an array already; where a preset brings it, write `at:` without a value")
 		}
 		c.w.Advance(1)
 		if err := c.find(name, where); err != nil {
