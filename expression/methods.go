@@ -61,6 +61,9 @@ func (f *method) call(m *machine, name string, v any, args []any) any {
 		if f.time != nil {
 			return f.time(m, x, args)
 		}
+		if f.text != nil && f.any == nil {
+			return f.text(m, timeText(x), args) // where others export times, they are texts
+		}
 	case invalidDate:
 		if f.time != nil {
 			return ofInvalidDate(name)
