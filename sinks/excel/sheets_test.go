@@ -21,7 +21,7 @@ func TestSeveralSheets(t *testing.T) {
 	defer s.Close()
 	b := &pipeline.Batch{}
 	for i := range 7 {
-		b.Records = append(b.Records, pipeline.Record{Fields: value.ObjectOf(value.Member{Name: "id", Value: int64(i)})})
+		b.Records = append(b.Records, pipeline.Record{Fields: value.ObjectOf(value.Member{Name: "id", Value: int64(i)}, value.Member{Name: "url", Value: "https://example.com/a"})})
 	}
 	if err := s.Write(context.Background(), b); err != nil {
 		t.Fatal(err)
@@ -34,9 +34,19 @@ func TestSeveralSheets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for sheet, want := range map[string]string{"Users": "[[id] [0] [1] [2]]", "Users 2": "[[id] [3] [4] [5]]", "Users 3": "[[id] [6]]"} {
+	for sheet, want := range map[string]string{"Users": "[[id url] [0 https://example.com/a] [1 https://example.com/a] [2 https://example.com/a]]", "Users 2": "[[id url] [3 https://example.com/a] [4 https://example.com/a] [5 https://example.com/a]]", "Users 3": "[[id url] [6 https://example.com/a]]"} {
 		if rows, err := f.GetRows(sheet); err != nil || fmt.Sprint(rows) != want {
 			t.Errorf("%s: %v, %v", sheet, rows, err)
+		}
+		if panes, err := f.GetPanes(sheet); err != nil || !panes.Freeze || panes.YSplit != 1 {
+			t.Errorf("%s: the header is not frozen: %+v, %v", sheet, panes, err)
+		}
+		id, err := f.GetCellStyle(sheet, "B1")
+		if style, _ := f.GetStyle(id); err != nil || style.Font == nil || !style.Font.Bold {
+			t.Errorf("%s: the header is not bold", sheet)
+		}
+		if linked, target, err := f.GetCellHyperLink(sheet, "B2"); err != nil || linked {
+			t.Errorf("%s: B2 is a link to %s, %v", sheet, target, err)
 		}
 	}
 }

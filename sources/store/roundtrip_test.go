@@ -149,6 +149,8 @@ func TestRoundTrip(t *testing.T) {
 		"NDJSON": {"json: export.ndjson", "json: import.ndjson"},
 		"JSON":   {"json: export.json", "json: import.json"},
 		"CSV":    {"csv: {path: export.csv, columns: [" + columns + "]}", "csv: {path: import.csv, empty: absent, types: {" + types + "}}"},
+		"CSV for Windows": {"csv: {path: export.csv, delimiter: ;, bom: true, line_ends: crlf, join: ', ', columns: [" + columns + "]}",
+			"csv: {path: import.csv, delimiter: ;, empty: absent, types: {" + strings.NewReplacer("roles: json, ", "", "groups: json, ", "").Replace(types) + "}}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			export := func(store string) []byte {
@@ -165,7 +167,12 @@ func TestRoundTrip(t *testing.T) {
 				return b
 			}
 			first := export("users.db")
-			again := "source: {" + format.source + "}\nsink: {store: {dsn: 'sqlite:" + name + ".db', upsert: true}}\n"
+			mapping := ""
+			if strings.Contains(format.sink, "join") {
+				mapping = "transforms: [map: {keep: '*', roles: \"user.roles && (user.roles[0] === '[' ? JSON.parse(user.roles) : user.roles.split(', '))\"," +
+					"groups: \"user.groups && (user.groups[0] === '[' ? JSON.parse(user.groups) : user.groups.split(', '))\"}]\n"
+			}
+			again := "source: {" + format.source + "}\n" + mapping + "sink: {store: {dsn: 'sqlite:" + name + ".db', upsert: true}}\n"
 			if s := run(t, dir, again); s.Inserted != 400 {
 				t.Errorf("%+v", s)
 			}
