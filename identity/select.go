@@ -44,9 +44,25 @@ const pageSize = 500
 // Users walks all users in the order of their insertion, as Select does.
 func (s *Store) Users(ctx context.Context) iter.Seq2[*User, error] { return s.Select(ctx, Selection{}) }
 
-// Select walks users in the order of their insertion; Order is for Sorted. It reads a page at a time and holds no transaction between pages, so
-// that a store in use may change under it: a user inserted meanwhile may come, none comes twice.
+// Select walks the users of Pages one by one.
 func (s *Store) Select(ctx context.Context, want Selection) iter.Seq2[*User, error] {
+	return func(yield func(*User, error) bool) {
+		for page, err := range s.Pages(ctx, want) {
+			for i := range page {
+				if u := page[i]; !yield(&u, nil) {
+					return
+				}
+			}
+			if err != nil && !yield(nil, err) {
+				return
+			}
+		}
+	}
+}
+
+// Pages walks users in the order of their insertion, some at a time, in a slice that is used again for the next; Order is for Sort. It holds no
+// transaction between pages, so that a store in use may change under it: a user inserted meanwhile may come, none comes twice.
+func (s *Store) Pages(ctx context.Context, want Selection) iter.Seq2[[]User, error] {
 	query := selectSet(want) + "u.seq FROM users AS u" + want.tables() + " WHERE " + want.condition() + " AND +u.seq > ?1 ORDER BY u.seq LIMIT ?2"
 	if want.IDs == nil {
 		query = strings.Replace(query, "+u.seq >", "u.seq >", 1)
@@ -82,8 +98,8 @@ func (s *Store) Sort(ctx context.Context, want Selection) (*Sorted, error) {
 	return sorted, s.describe("sorting", err)
 }
 
-// After walks the users behind a place.
-func (o *Sorted) After(ctx context.Context, place int64) iter.Seq2[*User, error] {
+// After walks the users behind a place, as Pages does.
+func (o *Sorted) After(ctx context.Context, place int64) iter.Seq2[[]User, error] {
 	o.want.After = place
 	query := selectSet(o.want) + "p.place FROM temp.places AS p CROSS JOIN users AS u ON u.seq = p.seq" + o.want.tables() + " WHERE p.place > ?1 ORDER BY p.place LIMIT ?2"
 	return o.store.pages(ctx, Selection{After: place, Public: o.want.Public}, query)
@@ -116,31 +132,27 @@ func (o *Sorted) count(l *layer) error {
 }
 
 // pages walks what a query gives for the places behind ?1, at most ?2 at a time.
-func (s *Store) pages(ctx context.Context, want Selection, query string) iter.Seq2[*User, error] {
+func (s *Store) pages(ctx context.Context, want Selection, query string) iter.Seq2[[]User, error] {
 	l := s.layer()
-	return func(yield func(*User, error) bool) {
+	return func(yield func([]User, error) bool) {
 		if l == nil {
 			return
 		}
+		users := make([]User, pageSize)
 		for after := want.After; ; {
 			if err := ctx.Err(); err != nil {
 				yield(nil, err)
 				return
 			}
-			page, err := l.page(query, want, after)
+			n, err := l.page(query, want, after, users)
 			if err != nil {
 				yield(nil, s.describe("reading", err))
 				return
 			}
-			for i := range page {
-				if !yield(page[i].user(), nil) {
-					return
-				}
-			}
-			if len(page) < pageSize {
+			if n > 0 && !yield(users[:n], nil) || n < pageSize {
 				return
 			}
-			after = page[len(page)-1].place
+			after = users[n-1].Place
 		}
 	}
 }
@@ -201,27 +213,16 @@ func (want *Selection) bind(s *sqlite.Stmt) {
 	}
 }
 
-// placed is a row with its place in a selection.
-type placed struct {
-	row
-	place int64
-}
-
-func (p *placed) user() *User {
-	u := p.row.user()
-	u.Place = p.place
-	return u
-}
-
-func (l *layer) page(query string, want Selection, after int64) ([]placed, error) {
+// page reads users and tells how many there were.
+func (l *layer) page(query string, want Selection, after int64, users []User) (n int, err error) {
 	s, err := l.conn.Prepare(query)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	s.BindInt64(1, after)
-	s.BindInt64(2, pageSize)
+	s.BindInt64(2, int64(len(users)))
 	want.bind(s)
-	page := make([]placed, 0, pageSize)
+	var u row // used again for every user
 	for {
 		more, err := s.Step()
 		if err != nil || !more {
@@ -229,18 +230,18 @@ func (l *layer) page(query string, want Selection, after int64) ([]placed, error
 			if err == nil {
 				err = resetErr
 			}
-			return page, err
+			return n, err
 		}
-		page = append(page, placed{})
-		u := &page[len(page)-1]
-		readUser(s, &u.row)
+		readUser(s, &u)
 		next := 3 + len(userColumns)
 		if !want.Public {
 			u.raw = s.ColumnText(next)
-			readCredentials(s, next, &u.row)
+			readCredentials(s, next, &u)
 			next += 1 + len(credentialColumns)
 		}
-		u.place = s.ColumnInt64(next)
+		u.fill(&users[n])
+		users[n].Place = s.ColumnInt64(next)
+		n++
 	}
 }
 

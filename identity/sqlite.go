@@ -33,8 +33,10 @@ const (
 
 	// cacheKiB counts pages as SQLite does; they take nearly twice as much, since they are allocated in powers of two. 64 MiB
 	// were no faster with a million users.
-	cacheKiB    = 32 << 10
-	busyTimeout = 10 * time.Second
+	cacheKiB = 32 << 10
+	// readCacheKiB is that of a store that is only read.
+	readCacheKiB = 8 << 10
+	busyTimeout  = 10 * time.Second
 	// rowsPerInsert is how many rows go into one statement: more gained nothing, and each statement is held prepared.
 	rowsPerInsert = 50
 	// checkpointPages is how long the write-ahead log grows before it is worked into the database: each page that
@@ -254,6 +256,9 @@ func columnCell(s *sqlite.Stmt, col int, a attr) string {
 			return "1"
 		}
 		return ""
+	}
+	if s.ColumnLen(col) == 0 {
+		return "" // most are NULL
 	}
 	return s.ColumnText(col)
 }

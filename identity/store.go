@@ -252,6 +252,9 @@ func (s *Store) openReadOnly(name string) (int64, error) {
 		return 0, s.describe("opening", err)
 	}
 	version, err := s.checkVersion(l)
+	if err == nil && s.mode == Read {
+		err = l.exec("PRAGMA cache_size = -" + strconv.Itoa(readCacheKiB)) // most read it once, from one end to the other
+	}
 	if err != nil {
 		return 0, errors.Join(err, l.conn.Close())
 	}

@@ -76,8 +76,14 @@ type LinkedIdentity struct {
 }
 
 func (u *row) user() *User {
+	user := new(User)
+	u.fill(user)
+	return user
+}
+
+func (u *row) fill(user *User) {
 	c := &u.cells
-	user := &User{
+	*user = User{
 		ID: u.id, Seq: u.seq, ExternalID: c[aExternalID], Email: c[aEmail], EmailVerified: c[aEmailVerified] != "",
 		PhoneNumber: c[aPhone], PhoneNumberVerified: c[aPhoneVerified] != "", PreferredUsername: c[aUsername],
 		Name: c[aName], GivenName: c[aGivenName], FamilyName: c[aFamilyName], MiddleName: c[aMiddleName], Nickname: c[aNickname],
@@ -111,7 +117,6 @@ func (u *row) user() *User {
 		}
 		user.Identities = append(user.Identities, linked)
 	}
-	return user
 }
 
 func parseStrings(text string) []string {

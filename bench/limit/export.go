@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
@@ -13,7 +12,10 @@ import (
 // exportHeader is the one of bench/compare's exports.
 var exportHeader = []string{"Id", "Email", "Name", "Account", "Phone", "Verified", "Logins", "Created", "Locale", "City", "Plan", "Legacy"}
 
-const selectExport = "SELECT id, email, nickname, preferred_username, phone_number, email_verified, logins_count, created_at, locale, user_metadata, app_metadata, custom_attributes FROM users ORDER BY "
+// selectExport has the database work out what bench/compare's expressions do: a member of an object is looked up, wherever it stands in it.
+const selectExport = "SELECT id, lower(email), coalesce(nullif(json_extract(user_metadata, '$.name'), ''), nickname), preferred_username, phone_number, " +
+	"iif(email_verified, 'true', 'false'), logins_count, created_at, coalesce(nullif(locale, ''), 'en'), json_extract(user_metadata, '$.city'), " +
+	"coalesce(json_extract(app_metadata, '$.plan'), 'none'), json_extract(custom_attributes, '$.legacy_id') FROM users ORDER BY "
 
 // eachUser steps through the users of a store.
 func eachUser(path, order string, row func(*sqlite.Stmt) error) (sum summary, err error) {
@@ -50,18 +52,15 @@ func exportCSV(store, path, order string) (summary, error) {
 	}
 	var line []byte
 	sum, err := eachUser(store, order, func(s *sqlite.Stmt) error {
-		line = appendCell(line[:0], s.ColumnText(0))
-		line = appendCell(line, s.ColumnText(1))
-		line = appendCell(line, s.ColumnText(2))
-		line = appendCell(line, s.ColumnText(3))
-		line = append(append(append(line, `"'`...), s.ColumnText(4)...), `",`...)
-		line = append(strconv.AppendBool(line, s.ColumnBool(5)), ',')
-		line = append(strconv.AppendInt(line, s.ColumnInt64(6), 10), ',')
-		line = appendCell(line, s.ColumnText(7))
-		line = appendCell(line, s.ColumnText(8))
-		line = appendCell(line, member(s.ColumnText(9), `{"city":"`, `"}`))
-		line = appendCell(line, member(s.ColumnText(10), `{"plan":"`, `"}`))
-		line = append(append(line, member(s.ColumnText(11), `{"legacy_id":`, `}`)...), '\n')
+		line = line[:0]
+		for i := range exportHeader {
+			if i == 4 {
+				line = append(append(append(line, `"'`...), s.ColumnText(i)...), `",`...)
+				continue
+			}
+			line = appendCell(line, s.ColumnText(i))
+		}
+		line[len(line)-1] = '\n'
 		_, err := w.Write(line)
 		return err
 	})
@@ -94,10 +93,7 @@ func exportXLSX(store, path string) (summary, error) {
 		for i := range cells {
 			cells[i] = s.ColumnText(i)
 		}
-		cells[5], cells[6] = s.ColumnBool(5), s.ColumnInt64(6)
-		cells[9] = member(s.ColumnText(9), `{"city":"`, `"}`)
-		cells[10] = member(s.ColumnText(10), `{"plan":"`, `"}`)
-		cells[11] = member(s.ColumnText(11), `{"legacy_id":`, `}`)
+		cells[5], cells[6] = s.ColumnText(5) == "true", s.ColumnInt64(6)
 		row++
 		name, err := excelize.CoordinatesToCellName(1, row)
 		if err != nil {

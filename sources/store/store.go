@@ -66,8 +66,9 @@ type Source struct {
 
 	store  *identity.Store
 	sorted *identity.Sorted
-	next   func() (*identity.User, error, bool)
+	next   func() ([]identity.User, error, bool)
 	stop   func()
+	page   []identity.User // what is left of it
 	// missing are the ids that nobody has; they come behind the users.
 	missing []string
 	at      position
@@ -150,7 +151,7 @@ func (s *Source) open(ctx context.Context, at position) error {
 	if s.store, err = identity.Open(ctx, s.dsn, s.dir, "", identity.Read); err != nil {
 		return convert(err)
 	}
-	s.at, s.ended, s.missing = at, false, nil
+	s.at, s.ended, s.missing, s.page = at, false, nil, nil
 	if s.ids != nil {
 		if err := s.findMissing(ctx); err != nil {
 			return err
@@ -170,7 +171,7 @@ func (s *Source) open(ctx context.Context, at position) error {
 		if last, err = s.store.LastSeq(); err != nil {
 			return convert(err)
 		}
-		s.next, s.stop = iter.Pull2(s.store.Select(reading, want))
+		s.next, s.stop = iter.Pull2(s.store.Pages(reading, want))
 	}
 	s.done.Store(at.place)
 	s.total.Store(max(last, at.place))
@@ -228,15 +229,20 @@ func (s *Source) Next(ctx context.Context, most int) (*pipeline.Batch, error) {
 // read gives the next record, io.EOF behind the last.
 func (s *Source) read() (pipeline.Record, error) {
 	for !s.ended {
-		u, err, more := s.next()
-		if !more {
-			s.ended = true
-			s.done.Store(s.total.Load())
-			break
+		if len(s.page) == 0 {
+			page, err, more := s.next()
+			if !more {
+				s.ended = true
+				s.done.Store(s.total.Load())
+				break
+			}
+			if err != nil {
+				return pipeline.Record{}, convert(err)
+			}
+			s.page = page
 		}
-		if err != nil {
-			return pipeline.Record{}, convert(err)
-		}
+		u := &s.page[0]
+		s.page = s.page[1:]
 		s.at.place = u.Place
 		if u.Place > s.total.Load() {
 			s.total.Store(u.Place)

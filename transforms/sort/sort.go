@@ -34,7 +34,7 @@ they are as large as the records themselves. A run that is resumed reads and sor
 			{Name: "desc", Type: pipeline.Bool, Default: "false", Doc: "The greatest key first.", Example: "true"},
 			{Name: "locale", Type: pipeline.String, Example: "zh-Hans",
 				Doc: "A language tag of BCP 47, by whose alphabet texts are compared (Unicode Collation Algorithm): ä beside a, 李 by its reading."},
-			{Name: "memory", Type: pipeline.Size, Default: "32MB", Doc: "How much is held before files are used."},
+			{Name: "memory", Type: pipeline.Size, Default: "16MB", Doc: "How much is held before files are used."},
 		},
 	},
 	New: func(_ pipeline.Env, c *pipeline.Config) (pipeline.Transform, error) {
