@@ -482,7 +482,7 @@ func toAuthing(h *travelling) (Converted, *Error) {
 		name = DigestPrefix + h.Expression // which side the salt is on is not in the text
 	}
 	function := ""
-	if _, err := Script(name); err == nil {
+	if scripted()[h.format.Name] {
 		function = fmt.Sprintf(" (usher hash export-script %q writes it)", name)
 	}
 	warnings := []string{"the pool's custom password function must verify " + name + function + "; one pool has one function, so every user's hash must be of a format that it knows"}

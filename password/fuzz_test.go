@@ -126,3 +126,39 @@ func FuzzCompileDigest(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseStored(f *testing.F) {
+	seeds(f, func(v vector) {
+		if stored, err := (Hash{Format: v.Format, Encoded: value.Secret(v.Encoded), Context: v.Extra}).Stored(); err == nil {
+			f.Add(stored)
+		}
+	})
+	for _, inner := range []string{"wrap", "WRAP", "hex-md5", "digest:md5(pass)"} {
+		h := Hash{Format: WrapFormat, Encoded: "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdA",
+			Context: Context{keyInner: inner, keyShell: "00000000000000000000000000000000"}}
+		stored, err := h.Stored()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(stored)
+	}
+	v := tight()
+	f.Fuzz(func(t *testing.T, stored string) {
+		h, err := ParseStored(stored)
+		if err != nil {
+			return
+		}
+		fm, err := Lookup(h.Format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		v.VerifyFormat(context.Background(), fm, h.Encoded.Reveal(), []byte("password"), h.Context)
+		if CanWrap(h) == nil && !Weak(h) && fm.Name != WrapFormat {
+			t.Errorf("%s can be wrapped and is not weak", fm.Name)
+		}
+		if d := time.Since(start); d > patience {
+			t.Errorf("%s took %v", fm.Name, d)
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // recipe says how a format is computed in JavaScript with nothing but Node's crypto.
@@ -44,6 +45,16 @@ func Script(format string) (string, error) {
 	}
 	return r.script(f)
 }
+
+// scripted names the formats that have a script.
+var scripted = sync.OnceValue(func() map[string]bool {
+	out := map[string]bool{}
+	for _, f := range formats {
+		_, err := recipeOf(f)
+		out[f.Name] = err == nil
+	}
+	return out
+})
 
 func noScript(message string, args ...any) *Error { return newError(CodeNoScript, message, args) }
 

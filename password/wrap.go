@@ -128,8 +128,7 @@ func wrapParts(hash Hash) (inner *parsed, shell string, err error) {
 		return nil, "", &Error{Code: CodeCannot, Format: f.Name, Message: "it is wrapped already"}
 	case slices.Contains(twofold, f.Name):
 		return nil, "", &Error{Code: CodeCannot, Format: f.Name, Message: "the string holds a second value made of the password, which would stay readable"}
-	case inner.weak() && inner.kind == kindPBKDF2, inner.kind == kindDigest, inner.kind == kindRounds, inner.kind == kindPhpass:
-	default:
+	case !inner.weak():
 		return nil, "", &Error{Code: CodeCannot, Format: f.Name, Message: "it is slow to guess as it is"}
 	}
 	encoded := hash.Encoded.Reveal()
@@ -214,7 +213,7 @@ func parseWrap(in *input) (*parsed, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	if format == "" || format == WrapFormat {
+	if format == "" {
 		return nil, malformed("the context names no format of the hash that is wrapped")
 	}
 	shell, err := in.ctx.text(keyShell, "")
@@ -224,6 +223,9 @@ func parseWrap(in *input) (*parsed, *Error) {
 	f, bad := Lookup(format)
 	if bad != nil {
 		return nil, asError(bad)
+	}
+	if f.Name == WrapFormat {
+		return nil, malformed("a wrapped hash is not wrapped again")
 	}
 	inner, err := f.parsed(&input{encoded: shell, ctx: in.ctx, limits: in.limits})
 	if err != nil {

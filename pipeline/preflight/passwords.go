@@ -222,7 +222,10 @@ type credential struct {
 	err    error // why format or hash is not known
 }
 
-var errNoText = errors.New("the hash is no text")
+var (
+	errNoText = errors.New("the hash is no text")
+	errEmpty  = errors.New("the hash is an empty string")
+)
 
 func read(o *value.Object) credential {
 	c := credential{values: password.Context{}}
@@ -250,6 +253,10 @@ func read(o *value.Object) credential {
 		c.err = errNoText
 		return c
 	}
+	if c.hash == "" {
+		c.err = errEmpty
+		return c
+	}
 	if c.format == "" || c.format == "auto" {
 		c.format, c.err = password.Recognise(c.hash)
 	}
@@ -269,7 +276,7 @@ func (p *Passwords) judge(o *value.Object) (Count, *password.Converted) {
 		return Count{Format: "plain", Taken: NotAtAll, Reason: "it is in plain text, and nothing on the way hashes it"}, nil
 	case c.plain != "":
 		return Count{Format: "plain", Taken: Hashed}, nil
-	case errors.Is(c.err, errNoText):
+	case errors.Is(c.err, errNoText), errors.Is(c.err, errEmpty):
 		return Count{Taken: NotAtAll, Reason: c.err.Error()}, nil
 	case c.err != nil:
 		return refused(c.format, c.err), nil
@@ -320,6 +327,9 @@ func message(err error) string {
 // refused is for a hash that cannot be taken. What is wrong with a single string differs from one to the next; only the kind of it is
 // counted, so that the list stays short.
 func refused(format string, err error) Count {
+	if f, err := password.Lookup(format); err == nil && format != "" {
+		format = f.Name
+	}
 	c := Count{Format: format, Taken: NotAtAll, Reason: "the hash cannot be read"}
 	var e *password.Error
 	if errors.As(err, &e) {
