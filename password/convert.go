@@ -63,8 +63,10 @@ var targets = []target{
 	{name: "fusionauth", field: "user", own: []string{"fusionauth-import"}, convert: toFusionAuth},
 	{name: "keycloak", field: "credentials", own: []string{"keycloak-credential"}, convert: toKeycloak},
 	{name: "kratos", field: "credentials.password.config.hashed_password", convert: toKratos},
+	{name: "logto", field: "passwordDigest", convert: toLogto},
 	{name: "okta", field: "credentials.password.hash", own: []string{"okta-hash-json"}, convert: toOkta},
 	{name: "supabase", field: "password_hash", convert: toSupabase},
+	{name: "supertokens", field: "passwordHash", convert: toSuperTokens},
 	{name: "workos", field: "password_hash", convert: toWorkOS},
 	{name: "zitadel", field: "hashedPassword.hash", convert: toZitadel},
 }
@@ -201,14 +203,8 @@ func simplify(p *parsed) *simpleDigest {
 	if !ok || c.function.size == 0 {
 		return nil
 	}
-	id := ""
-	for name, f := range functions {
-		if f == c.function {
-			id = name
-		}
-	}
 	s := &simpleDigest{}
-	s.digest, s.hmac = strings.CutPrefix(id, "hmac_")
+	s.digest, s.hmac = strings.CutPrefix(functionNames[c.function], "hmac_")
 	s.digest = strings.ReplaceAll(s.digest, "_", "-")
 	message := c.args[0]
 	if s.hmac {
@@ -939,4 +935,80 @@ func toWorkOS(h *travelling) (Converted, *Error) {
 		return workos("ssha256", "{SSHA256}"+std64(append(slices.Clone(h.want), h.simple.salt...)))
 	}
 	return h.noHome("WorkOS")
+}
+
+// toLogto gives {"passwordAlgorithm","passwordDigest"}; what has a salt is written as its Legacy list, whose salt is text.
+func toLogto(h *travelling) (Converted, *Error) {
+	if err := h.unchanged(); err != nil {
+		return Converted{}, err
+	}
+	logto := func(algorithm, digest string) (Converted, *Error) {
+		return object(struct {
+			Algorithm string `json:"passwordAlgorithm"`
+			Digest    string `json:"passwordDigest"`
+		}{algorithm, digest})
+	}
+	legacy := func(algorithm string, args ...string) (Converted, *Error) {
+		return logto("Legacy", encodeJSON([]any{algorithm, args, hexBytes(h.want)}))
+	}
+	s := h.simple
+	switch {
+	case h.Algorithm == "bcrypt":
+		text, err := h.bcryptText()
+		if err != nil {
+			return Converted{}, err
+		}
+		return logto("Bcrypt", text)
+	case h.isArgon2():
+		text, err := h.argon2Text()
+		if err != nil {
+			return Converted{}, err
+		}
+		return logto(map[string]string{"argon2i": "Argon2i", "argon2id": "Argon2id"}[h.Algorithm], text)
+	case h.Algorithm == "pbkdf2" && slices.Contains(scriptDigests, h.Digest):
+		if !utf8.Valid(h.salt) || string(h.salt) == "@" {
+			return cannot("Logto's salts are text, and this one is not")
+		}
+		return legacy("pbkdf2", string(h.salt), strconv.Itoa(h.Iterations), strconv.Itoa(len(h.want)), h.Digest, "@")
+	case s == nil || s.hmac || s.encoding != "" || !slices.Contains(scriptDigests, s.digest):
+		return h.noHome("Logto")
+	case len(s.salt) == 0:
+		if name := map[string]string{"md5": "MD5", "sha1": "SHA1", "sha256": "SHA256"}[s.digest]; name != "" {
+			return logto(name, hexBytes(h.want))
+		}
+		return legacy(s.digest, "@")
+	case !utf8.Valid(s.salt) || string(s.salt) == "@":
+		return cannot("Logto's salts are text, and this one is not")
+	case s.position == "prefix":
+		return legacy(s.digest, string(s.salt), "@")
+	}
+	return legacy(s.digest, "@", string(s.salt))
+}
+
+// toSuperTokens gives the passwordHash of its import; the signer key of Firebase's scrypt is the core's configuration.
+func toSuperTokens(h *travelling) (Converted, *Error) {
+	if err := h.unchanged(); err != nil {
+		return Converted{}, err
+	}
+	switch {
+	case h.Algorithm == "bcrypt":
+		text, err := h.bcryptText()
+		if err != nil {
+			return Converted{}, err
+		}
+		return plain(text)
+	case h.isArgon2():
+		text, err := h.argon2Text()
+		if err != nil {
+			return Converted{}, err
+		}
+		return plain(text)
+	case h.firebase != nil:
+		f := h.firebase
+		out, err := plain(fmt.Sprintf("$f_scrypt$%s$%s$m=%d$r=%d$s=%s", std64(h.want), std64(f.salt), h.Cost, h.BlockSize, std64(f.separator)),
+			"the settings are the signer key, for the core's configuration", "SuperTokens verifies Firebase's scrypt for ASCII passwords only")
+		out.Settings = value.Secret(encodeJSON(std64(f.signer)))
+		return out, err
+	}
+	return cannot("SuperTokens takes bcrypt, argon2id, argon2i and Firebase's scrypt")
 }

@@ -705,7 +705,7 @@ func parseLogto(in *input) (*parsed, *Error) {
 		}
 		return newPBKDF2(args[3], n, []byte(args[0]), want), nil
 	}
-	f := functions[algorithm]
+	f := functions[strings.ReplaceAll(algorithm, "-", "_")] // Node's names have hyphens
 	if f == nil || f.size == 0 || strings.HasPrefix(algorithm, "hmac_") {
 		return nil, unsupported("the digest %s", shown(algorithm))
 	}

@@ -25,8 +25,8 @@ var leftOut = []struct{ what, why string }{
 	{"Clerk's `sha512_symfony`, `pbkdf2_sha512_hex`, `md5_phpass`", "their digest layout is not documented"},
 	{"WorkOS from scrypt and PBKDF2", "WorkOS takes them, how they are spelled is not confirmed"},
 	{"FusionAuth's `phppass-sha512` as a target", "the documented id is doubtful; as a source it is read"},
-	{"Stytch, Descope, Logto, SuperTokens, Casdoor, Authelia as targets", "their hash parameters are documented, the whole of a user's import is not confirmed; " +
-		"Authelia and SuperTokens take bcrypt and argon2 as they stand. As sources, Logto's and Casdoor's formats are read"},
+	{"Stytch, Descope, Casdoor, Authelia as targets", "how their imports spell the parameters is not confirmed by a sample; Authelia's user file takes bcrypt, argon2 and sha512crypt as they " +
+		"stand. As sources, Casdoor's formats are read"},
 	{"Amazon Cognito as a target", "takes no hashes at all: only a migration Lambda that sees the password"},
 	{"BSD `$2a$` of passwords over 255 bytes", "written by a defect that wraps the length; correct code cannot verify them"},
 	{"Unusable passwords (Django's `!…`, `*` in shadow files)", "they are no hashes; map them to no password"},
