@@ -258,6 +258,14 @@ var booleans = map[string]bool{
 	"false": false, "no": false, "n": false, "off": false, "0": false, "f": false, "否": false,
 }
 
+// Boolean reads a text as bool() does: true, no, 1, 是.
+func Boolean(text string) (b, ok bool) {
+	if len(text) <= 32 {
+		b, ok = booleans[strings.ToLower(strings.TrimFunc(text, isSpace))]
+	}
+	return b, ok
+}
+
 func boolean(m *machine, args []any) any {
 	switch v := args[0].(type) {
 	case nil, undefinedType, bool:
@@ -267,10 +275,8 @@ func boolean(m *machine, args []any) any {
 		if n, isNum := v.(value.Number); isNum {
 			text = numberText(number(n.Float64()))
 		}
-		if len(text) <= 32 {
-			if b, ok := booleans[strings.ToLower(strings.TrimFunc(text, isSpace))]; ok {
-				return b
-			}
+		if b, ok := Boolean(text); ok {
+			return b
 		}
 	}
 	fail("expression.boolean", "this %s says neither yes nor no", describe(args[0]))

@@ -272,7 +272,7 @@ type Registry struct {
 // CommonOptions are options that every source has: what they ask for is done for it.
 func CommonOptions() []Option {
 	return []Option{{Name: OptionDeleted, Type: Expression, Example: "user.deleted_at != nil",
-		Doc: "An expression over a record as the source has it. Where it is true, the user is gone: the record only names who it is, and the sink's policy (`on_delete`) says what becomes of the user."}}
+		Doc: "An expression over a record as the source has it. Where it is true, the user is gone: the record only names who it is, and the sink's policy (`on_delete`) says what becomes of the user. Text that is a word for no or for nothing (`0`, `false`, `no`, `NULL`, `0000-00-00`) is not true."}}
 }
 
 // OptionDeleted names the common option that tells whose users are gone.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -572,9 +573,23 @@ func (r *runner) markGone(records []pipeline.Record) {
 			if err != nil {
 				record.Fail(pipeline.Problem{Code: "run.deleted", Message: "whether the user is gone cannot be told: " + err.Error()})
 			}
-			record.Gone = err == nil && expression.Truthy(v)
+			record.Gone = err == nil && saysGone(v)
 		}
 	}
+}
+
+// saysGone reports whether the value of an expression says that a user is gone. Files have words for no, and for
+// nothing, that are text as any other: 0, false, NULL, 0000-00-00.
+func saysGone(v any) bool {
+	text, ok := v.(string)
+	if !ok {
+		return expression.Truthy(v)
+	}
+	text = strings.TrimSpace(text)
+	if b, ok := expression.Boolean(text); ok {
+		return b
+	}
+	return text != "" && !strings.EqualFold(text, "null") && text != `\N` && !strings.HasPrefix(text, "0000-00-00")
 }
 
 func (r *runner) selectOnly(records []pipeline.Record) {
