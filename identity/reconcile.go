@@ -319,7 +319,11 @@ func decodeMissing(b []byte) ([]Missing, error) {
 	d := receiptDecoder{b: b[1:]}
 	var list []Missing
 	for len(d.b) > 0 && !d.bad {
-		list = append(list, Missing{Outcome: Outcome(d.byte()), UserID: d.text(), Identifier: d.text()})
+		outcome := Outcome(d.byte())
+		if outcome != Unchanged && outcome != Gone && outcome != Disabled && outcome != Deleted {
+			return nil, errReceipt
+		}
+		list = append(list, Missing{UserID: d.text(), Identifier: d.text(), Outcome: outcome})
 	}
 	if d.bad {
 		return nil, errReceipt
