@@ -33,6 +33,12 @@ func (s *checkedSink) Check(ctx context.Context) error {
 	return s.p.check(ctx, pb.Kind_KIND_SINK, s.instance)
 }
 
+// remover is the ability of a sink that is given records that are gone. Whether its policy is to do anything, the plugin knows.
+type remover struct{}
+
+// Removes implements pipeline.Remover.
+func (remover) Removes() bool { return true }
+
 // Open implements pipeline.Sink.
 func (s *sink) Open(ctx context.Context, run pipeline.Run) error {
 	s.run, s.from = run, -1

@@ -147,8 +147,20 @@ func (p *running) types(d *pb.DescribeResponse) ([]any, error) {
 				return nil, err
 			}
 			s := &sink{p: p, instance: instance}
-			if slices.Contains(c.GetAbilities(), pb.Ability_ABILITY_CHECK) {
-				return &checkedSink{sink: s}, nil
+			checks, removes := slices.Contains(c.GetAbilities(), pb.Ability_ABILITY_CHECK), slices.Contains(c.GetAbilities(), pb.Ability_ABILITY_REMOVE)
+			switch {
+			case checks && removes:
+				return struct {
+					*checkedSink
+					remover
+				}{&checkedSink{s}, remover{}}, nil
+			case removes:
+				return struct {
+					*sink
+					remover
+				}{s, remover{}}, nil
+			case checks:
+				return &checkedSink{s}, nil
 			}
 			return s, nil
 		}})

@@ -44,10 +44,14 @@ func transformAbilities(t pipeline.TransformType) []pb.Ability {
 
 func sinkAbilities(t pipeline.SinkType) []pb.Ability {
 	sink := try(t.Spec, "sink", t, func(p *definition.Pipeline) pipeline.Sink { return p.Sink })
+	var list []pb.Ability
 	if _, ok := sink.(pipeline.Checker); ok || sink == nil {
-		return []pb.Ability{pb.Ability_ABILITY_CHECK}
+		list = append(list, pb.Ability_ABILITY_CHECK)
 	}
-	return nil
+	if _, ok := sink.(pipeline.Remover); ok {
+		list = append(list, pb.Ability_ABILITY_REMOVE)
+	}
+	return list
 }
 
 var interpolation = regexp.MustCompile(`\$\{[^}]*\}`)

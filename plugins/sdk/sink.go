@@ -102,6 +102,13 @@ func writeTo(ctx context.Context, sink pipeline.Sink, whole string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
+	if remover, ok := sink.(pipeline.Remover); !ok || !remover.Removes() {
+		for i := range records {
+			if records[i].Gone {
+				records[i].Skip(pipeline.Gone)
+			}
+		}
+	}
 	b := &pipeline.Batch{Records: records}
 	if p, ok := sink.(pipeline.Preparer); ok {
 		if err := p.Prepare(ctx, b); err != nil {

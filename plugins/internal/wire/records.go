@@ -50,9 +50,19 @@ func (p *Parts) Add(part []byte, last bool) (whole string, done bool, err error)
 
 var errRecords = errors.New("the records cannot be read: they are not in the encoding of docs/reference/plugins.md")
 
+// isGone is the flag of a record whose user the source no longer has.
+const isGone = 1
+
+func flagsOf(r *pipeline.Record) byte {
+	if r.Gone {
+		return isGone
+	}
+	return 0
+}
+
 // AppendSource appends a record as a source gives it: with its place, its raw text if it failed, and its values.
 func AppendSource(dst []byte, r *pipeline.Record) ([]byte, error) {
-	dst = appendRef(dst, r.Ref)
+	dst = appendRef(append(dst, flagsOf(r)), r.Ref)
 	dst = value.AppendText(dst, r.Raw)
 	dst = appendOutcome(dst, &r.Outcome)
 	return value.AppendBinary(dst, r.Source)
@@ -63,7 +73,7 @@ func ReadSources(s string) ([]pipeline.Record, error) {
 	d := value.NewReader(s)
 	var list []pipeline.Record
 	for d.Len() > 0 {
-		r := pipeline.Record{Ref: readRef(d), Raw: d.Bytes()}
+		r := pipeline.Record{Gone: d.Byte()&isGone != 0, Ref: readRef(d), Raw: d.Bytes()}
 		readOutcome(d, &r.Outcome)
 		r.Source = d.Object()
 		list = append(list, r)
@@ -87,7 +97,7 @@ func AppendOpen(dst []byte, records []pipeline.Record) (data []byte, open int, e
 			continue
 		}
 		open++
-		dst = appendRef(binary.AppendVarint(dst, r.Index), r.Ref)
+		dst = appendRef(binary.AppendVarint(append(dst, flagsOf(r)), r.Index), r.Ref)
 		if dst, err = value.AppendBinary(dst, r.Fields); err != nil {
 			return nil, 0, err
 		}
@@ -100,7 +110,7 @@ func ReadOpen(s string) ([]pipeline.Record, error) {
 	d := value.NewReader(s)
 	var list []pipeline.Record
 	for d.Len() > 0 {
-		r := pipeline.Record{Index: d.Varint(), Ref: readRef(d)}
+		r := pipeline.Record{Gone: d.Byte()&isGone != 0, Index: d.Varint(), Ref: readRef(d)}
 		r.Fields = d.Object()
 		r.Source = r.Fields
 		list = append(list, r)

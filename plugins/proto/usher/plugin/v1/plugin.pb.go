@@ -44,6 +44,9 @@ const (
 	Ability_ABILITY_CHECK Ability = 5
 	// A transform that remembers: it is given every batch of the run, one at a time, in order.
 	Ability_ABILITY_ORDERED Ability = 6
+	// A sink that can disable or delete the users of records that are gone from the source. No other sink is given such
+	// records.
+	Ability_ABILITY_REMOVE Ability = 7
 )
 
 // Enum value maps for Ability.
@@ -56,6 +59,7 @@ var (
 		4: "ABILITY_PROGRESS",
 		5: "ABILITY_CHECK",
 		6: "ABILITY_ORDERED",
+		7: "ABILITY_REMOVE",
 	}
 	Ability_value = map[string]int32{
 		"ABILITY_UNSPECIFIED": 0,
@@ -65,6 +69,7 @@ var (
 		"ABILITY_PROGRESS":    4,
 		"ABILITY_CHECK":       5,
 		"ABILITY_ORDERED":     6,
+		"ABILITY_REMOVE":      7,
 	}
 )
 
@@ -1172,7 +1177,7 @@ const file_usher_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\x0e2\x15.usher.plugin.v1.KindR\x04kind\x125\n" +
 	"\binstance\x18\x02 \x01(\v2\x19.usher.plugin.v1.InstanceR\binstance\"C\n" +
 	"\rCheckResponse\x122\n" +
-	"\afailure\x18\x01 \x01(\v2\x18.usher.plugin.v1.FailureR\afailure*\xa1\x01\n" +
+	"\afailure\x18\x01 \x01(\v2\x18.usher.plugin.v1.FailureR\afailure*\xb5\x01\n" +
 	"\aAbility\x12\x17\n" +
 	"\x13ABILITY_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eABILITY_RESUME\x10\x01\x12\x17\n" +
@@ -1180,7 +1185,8 @@ const file_usher_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x0eABILITY_CURSOR\x10\x03\x12\x14\n" +
 	"\x10ABILITY_PROGRESS\x10\x04\x12\x11\n" +
 	"\rABILITY_CHECK\x10\x05\x12\x13\n" +
-	"\x0fABILITY_ORDERED\x10\x06*\xff\x01\n" +
+	"\x0fABILITY_ORDERED\x10\x06\x12\x12\n" +
+	"\x0eABILITY_REMOVE\x10\a*\xff\x01\n" +
 	"\n" +
 	"OptionType\x12\x1b\n" +
 	"\x17OPTION_TYPE_UNSPECIFIED\x10\x00\x12\x16\n" +
