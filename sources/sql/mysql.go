@@ -1,6 +1,7 @@
 package sqlsource
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"database/sql"
@@ -55,11 +56,32 @@ func newMySQL(dsn string, isURL bool, location *time.Location) (dialect, error) 
 	}
 	config.MultiStatements, config.AllowAllFiles, config.InterpolateParams, config.ColumnsWithAlias = false, false, false, false
 	config.Logger = log.New(io.Discard, "", 0) // it would name the host
+	config.DialFunc = dialBuffered
 	if config.Params == nil {
 		config.Params = map[string]string{}
 	}
 	config.Params["time_zone"] = "'+00:00'"
 	return &mySQL{dsn: dsn, config: config, location: location}, nil
+}
+
+// readBuffer is how much of what the server sends is read at once. The driver asks for 4 KB, which is a dozen rows.
+const readBuffer = 64 << 10
+
+// buffered is a connection that is read by large pieces.
+type buffered struct {
+	net.Conn
+	reader *bufio.Reader
+}
+
+func (b buffered) Read(p []byte) (int, error) { return b.reader.Read(p) }
+
+func dialBuffered(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return buffered{conn, bufio.NewReaderSize(conn, readBuffer)}, nil
 }
 
 func (d *mySQL) open(ctx context.Context) (*sql.DB, error) {
