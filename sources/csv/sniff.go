@@ -165,6 +165,8 @@ func (s *Source) bestDialect(sample []byte, stated dialect, whole bool) (dialect
 	quotes := []byte{'"', '\''}
 	if s.quoteSet {
 		quotes = []byte{stated.quote}
+	} else if s.strip {
+		quotes = quotes[:1] // the other one is no quote then
 	}
 	best := stated
 	best.delimiter, best.quote = delimiters[0], quotes[0]

@@ -76,6 +76,7 @@ type input struct {
 	origin  string
 	info    fs.FileInfo // nil for the standard input
 	entry   *entry      // of a member of an archive
+	before  int64       // the size of the inputs before this one
 }
 
 // size is how many bytes are stored of the input, if that is known.
@@ -154,13 +155,14 @@ func (s *Set) Open(ctx context.Context) error {
 	name(inputs)
 	s.inputs, s.next, s.total = inputs, 0, 0
 	s.done.Store(0)
+	before, all := int64(0), true
 	for i := range inputs {
+		inputs[i].before = before
 		n, known := inputs[i].size()
-		if !known {
-			s.total = 0
-			break
-		}
-		s.total += n
+		before, all = before+n, all && known
+	}
+	if all {
+		s.total = before
 	}
 	return nil
 }
@@ -349,13 +351,8 @@ func (s *Set) OpenFile(i int) (*File, error) {
 		return nil, io.EOF
 	}
 	s.next = i + 1
-	before := int64(0)
-	for k := range s.inputs[:i] {
-		n, _ := s.inputs[k].size()
-		before += n
-	}
-	s.done.Store(before)
-	f := &File{Index: i, Origin: s.inputs[i].origin, input: s.inputs[i], done: &s.done, before: before, limits: s.limits, ctx: s.ctx}
+	s.done.Store(s.inputs[i].before)
+	f := &File{Index: i, Origin: s.inputs[i].origin, input: s.inputs[i], done: &s.done, limits: s.limits, ctx: s.ctx}
 	s.open = f
 	if err := f.start(s); err != nil {
 		_ = s.closeFile()
@@ -438,7 +435,6 @@ type File struct {
 	peeked  []byte // read ahead of the content
 	pump    *pump
 	done    *atomic.Int64
-	before  int64 // of done, for the files before this one
 	ctx     context.Context
 
 	packed       string // how the content is compressed; empty if it is not

@@ -292,6 +292,21 @@ func (s *joined) Cursor() []byte {
 	return nil
 }
 
+// Scope implements pipeline.Scoped.
+func (s *joined) Scope() []byte {
+	if c, ok := s.left.(pipeline.Scoped); ok {
+		return c.Scope()
+	}
+	return nil
+}
+
+// SetScope implements pipeline.Scoped.
+func (s *joined) SetScope(scope []byte) {
+	if c, ok := s.left.(pipeline.Scoped); ok {
+		c.SetScope(scope)
+	}
+}
+
 // Close implements pipeline.Source.
 func (s *joined) Close() error {
 	if s.table != nil {
