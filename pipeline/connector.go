@@ -58,7 +58,8 @@ type Cursored interface {
 }
 
 // Scoped is a Cursored source whose input grows while a run is on its way, such as a folder: a resumed run has to read what
-// the run began with. Scope is called after Open; SetScope before OpenAt and Open of a resumed run, after SetCursor.
+// the run began with. Scope is called after Open, and gives nil where the source does not grow; SetScope before OpenAt and
+// Open of a resumed run, after SetCursor with what is kept then.
 type Scoped interface {
 	Cursored
 	Scope() []byte

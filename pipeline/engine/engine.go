@@ -182,7 +182,13 @@ func setCursor(j *journal.Journal, source pipeline.Cursored, doc *journal.Docume
 	} else {
 		source.SetCursor([]byte(doc.Cursor))
 	}
-	if scoped, ok := source.(pipeline.Scoped); ok && resumed {
+	if scoped, ok := source.(pipeline.Scoped); ok && resumed && doc.Scope != "" {
+		// What other runs have read since is not to be forgotten with the end of this one.
+		stored, err := j.Cursor(doc.Pipeline)
+		if err != nil {
+			return err
+		}
+		scoped.SetCursor(stored)
 		scoped.SetScope([]byte(doc.Scope))
 	}
 	return nil

@@ -211,7 +211,7 @@ type Document struct {
 	// for everything.
 	Cursor string `json:"cursor,omitempty"`
 	Full   bool   `json:"full,omitempty"`
-	// Scope is what the run reads, of a source that grows meanwhile.
+	// Scope is what the run reads, of a source that grows meanwhile; it stands in place of Cursor.
 	Scope string `json:"scope,omitempty"`
 	// Files are what the run's sink has published.
 	Files []pipeline.File `json:"files,omitempty"`

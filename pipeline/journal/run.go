@@ -91,7 +91,7 @@ func (r *Run) SetFingerprint(fingerprint string) { r.doc.Fingerprint = fingerpri
 // SetScope notes what of a growing source the run reads. It is durable at once: what the sink has written before the first
 // checkpoint is of this and nothing else.
 func (r *Run) SetScope(scope []byte) error {
-	r.doc.Scope = string(scope)
+	r.doc.Scope, r.doc.Cursor = string(scope), "" // which may be long, and is not where this run begins any more
 	return r.save()
 }
 

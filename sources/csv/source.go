@@ -271,8 +271,11 @@ func (s *Source) readHeader() error {
 		return &pipeline.Error{Code: "csv.empty", Message: s.file.Origin + " is empty, it has not even a header",
 			Hint: "a file without records would have the header alone; for one without a header, name the columns"}
 	case isRowError(err):
-		p := s.problem(err)
-		return fail(p.Code, "in the header: "+p.Message, "mend the header")
+		p, hint := s.problem(err), "mend the header"
+		if err == errNotUTF8 {
+			hint = "name the encoding of the file, such as encoding: gb18030"
+		}
+		return fail(p.Code, "in the header: "+p.Message, hint)
 	case err != nil:
 		return err
 	}

@@ -148,7 +148,7 @@ func remembered(text []byte) (map[string]stamp, error) {
 	stamps := map[string]stamp{}
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
+		if line == "" || line[0] == '#' {
 			continue
 		}
 		changed, rest, _ := strings.Cut(line, " ")
@@ -198,8 +198,14 @@ func (s *Set) Scope() []byte {
 	if s.watch == nil {
 		return nil
 	}
+	if len(s.watch.chosen) == 0 {
+		return []byte(noFiles)
+	}
 	return memory(s.watch.chosen)
 }
+
+// noFiles is the scope of a run that found nothing new.
+const noFiles = "# none"
 
 // SetScope is for pipeline.Scoped.
 func (s *Set) SetScope(scope []byte) {

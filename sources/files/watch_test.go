@@ -148,6 +148,25 @@ func TestWatchedScope(t *testing.T) {
 	if !bytes.Equal(again.Cursor(), s.Cursor()) {
 		t.Errorf("%q is not %q", again.Cursor(), s.Cursor())
 	}
+	// What another run has taken meanwhile stays taken.
+	other, _ := watching(t, dir, dir)
+	if err := other.Open(ctx); err != nil {
+		t.Fatal(err)
+	}
+	again.SetCursor(other.Cursor())
+	if err := again.Open(ctx); err != nil || !bytes.Equal(again.Cursor(), other.Cursor()) {
+		t.Errorf("%q is not %q, %v", again.Cursor(), other.Cursor(), err)
+	}
+	// Nor does a run of nothing take anything when it is resumed.
+	other.SetCursor(other.Cursor())
+	if err := other.Open(ctx); err != nil {
+		t.Fatal(err)
+	}
+	nothing, _ := watching(t, dir, dir)
+	nothing.SetScope(other.Scope())
+	if got, err := all(t, nothing); err != nil || len(got) > 0 {
+		t.Errorf("%q, %v", got, err)
+	}
 	old(t, filepath.Join(dir, "b.csv"), "BB", 2)
 	changed, _ := watching(t, dir, dir)
 	changed.SetScope(scope)
