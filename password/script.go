@@ -59,6 +59,9 @@ var scripted = sync.OnceValue(func() map[string]bool {
 func noScript(message string, args ...any) *Error { return newError(CodeNoScript, message, args) }
 
 func recipeOf(f *Format) (*recipe, *Error) {
+	if f.hasher != nil {
+		return nil, noScript("it is a plugin's, and only that knows how it is computed")
+	}
 	if expression, ok := strings.CutPrefix(f.Name, DigestPrefix); ok {
 		s := &digestScheme{expr: expression, layout: bareHex}
 		if strings.Contains(f.Layout, hexSalt) {

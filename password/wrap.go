@@ -31,10 +31,10 @@ var twofold = []string{"dovecot-cram-md5", "mssql2000", "postgres-scram-sha-256"
 const slowIterations = 100_000
 
 // Weak says whether the passwords behind a hash are quick to guess for who has it: a digest, a short chain of them, PBKDF2 or crypt(3) of fewer
-// than 100 000 rounds. bcrypt, argon2, scrypt and yescrypt are not. A hash that cannot be read is not weak either, as far as can be told.
+// than 100 000 rounds. bcrypt, argon2, scrypt and yescrypt are not. A hash that cannot be read, or that a plugin reads, is not weak either, as far as can be told.
 func Weak(hash Hash) bool {
-	p, _, err := openHash(hash)
-	return err == nil && p.weak()
+	p, f, err := openHash(hash)
+	return err == nil && f.hasher == nil && p.weak()
 }
 
 func (p *parsed) weak() bool {
@@ -126,6 +126,8 @@ func wrapParts(hash Hash) (inner *parsed, shell string, err error) {
 		return nil, "", err
 	case f.Name == WrapFormat:
 		return nil, "", &Error{Code: CodeCannot, Format: f.Name, Message: "it is wrapped already"}
+	case f.hasher != nil:
+		return nil, "", &Error{Code: CodeCannot, Format: f.Name, Message: "only the plugin knows its digest"}
 	case slices.Contains(twofold, f.Name):
 		return nil, "", &Error{Code: CodeCannot, Format: f.Name, Message: "the string holds a second value made of the password, which would stay readable"}
 	case !inner.weak():
@@ -224,8 +226,8 @@ func parseWrap(in *input) (*parsed, *Error) {
 	if bad != nil {
 		return nil, asError(bad)
 	}
-	if f.Name == WrapFormat {
-		return nil, malformed("a wrapped hash is not wrapped again")
+	if f.Name == WrapFormat || f.hasher != nil {
+		return nil, malformed("a hash of this format is not wrapped")
 	}
 	inner, err := f.parsed(&input{encoded: shell, ctx: in.ctx, limits: in.limits})
 	if err != nil {
