@@ -48,7 +48,7 @@ Without a command, lists the plugins of the folder, or with --pipeline those tha
 	file := ""
 	cmd.Flags().StringVar(&file, "pipeline", "", "the pipeline file whose plugins are meant")
 	cmd.RunE = func(*cobra.Command, []string) error { return a.listPlugins(file) }
-	cmd.AddCommand(pluginsAddCommand(a), pluginsVerifyCommand(a), pluginsTestCommand(a), &cobra.Command{
+	cmd.AddCommand(pluginsAddCommand(a), pluginsVerifyCommand(a), pluginsTestCommand(a), pluginsNodeCommand(), &cobra.Command{
 		Use: "list", Short: "List the plugins of the folder", Args: arguments(0, 0, "nothing"), RunE: cmd.RunE,
 	})
 	return cmd

@@ -93,7 +93,22 @@ func launch(decl pipeline.Plugin, t *tail) (_ *process, err error) {
 
 func commandOf(decl pipeline.Plugin) []string {
 	command := append(append([]string(nil), decl.Command...), decl.Path)
+	if len(decl.Command) > 0 {
+		command[0] = interpreter(decl)
+	}
 	return append(command, decl.Files...)
+}
+
+// interpreter is what runs a plugin's file, empty where there is no such program. usher is there although it need not be on the search path.
+func interpreter(decl pipeline.Plugin) string {
+	path, err := exec.LookPath(decl.Command[0])
+	if err != nil && decl.Command[0] == "usher" {
+		path, err = os.Executable()
+	}
+	if err != nil {
+		return ""
+	}
+	return path
 }
 
 // environment is all that a plugin has of usher's: the search path, and what is declared.

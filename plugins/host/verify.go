@@ -74,7 +74,7 @@ func verify(decl pipeline.Plugin) error {
 // runnable says whether the system will run the file.
 func runnable(decl pipeline.Plugin) error {
 	if len(decl.Command) > 0 {
-		if _, err := exec.LookPath(decl.Command[0]); err != nil {
+		if interpreter(decl) == "" {
 			return pluginError("no_interpreter", decl, fmt.Sprintf("is run by %s, which is not there", decl.Command[0]), "install it, or mend command")
 		}
 		return nil

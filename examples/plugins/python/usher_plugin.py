@@ -1,0 +1,1 @@
+../../../plugins/python/usher_plugin.py
