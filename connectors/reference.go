@@ -17,6 +17,9 @@ func Reference(r *pipeline.Registry) string {
 	b.WriteString("\n## Sources\n")
 	for _, name := range pipeline.Names(r.Sources) {
 		describe(&b, "source", r.Sources[name].Spec)
+		if presets := pipeline.Names(r.Presets[name]); len(presets) > 0 {
+			fmt.Fprintf(&b, "\nThe option `preset` names one of its [presets](#presets): `%s`.\n", strings.Join(presets, "`, `"))
+		}
 	}
 	b.WriteString("\n## Transforms\n")
 	for _, name := range pipeline.Names(r.Transforms) {

@@ -48,6 +48,8 @@ type connector struct {
 	Shorthand string   `json:"shorthand,omitempty"`
 	Rest      string   `json:"rest,omitempty"`
 	Options   []option `json:"options"`
+	// Presets are the names of a source's presets.
+	Presets []string `json:"presets,omitempty"`
 }
 
 type option struct {
@@ -70,7 +72,11 @@ type option struct {
 func (a *app) allConnectors() []connector {
 	list := []connector{}
 	add := func(kind string, s pipeline.Spec) {
-		list = append(list, connector{kind, s.Name, s.Summary, s.Doc, s.Shorthand, s.Rest, describe(s.Options)})
+		c := connector{Kind: kind, Name: s.Name, Summary: s.Summary, Doc: s.Doc, Shorthand: s.Shorthand, Rest: s.Rest, Options: describe(s.Options)}
+		if kind == "source" {
+			c.Presets = pipeline.Names(a.registry.Presets[s.Name])
+		}
+		list = append(list, c)
 	}
 	for _, name := range pipeline.Names(a.registry.Sources) {
 		add("source", a.registry.Sources[name].Spec)
@@ -133,6 +139,9 @@ func (a *app) showConnector(name string) error {
 			fmt.Fprintf(a.stdout, "\n%s\n", indented(c.Doc, "  "))
 		}
 		a.printOptions(c.Options, c.Shorthand, c.Rest, "  ")
+		if len(c.Presets) > 0 {
+			fmt.Fprintf(a.stdout, "\n  preset  (one of %s)\n      A known export of another system: `usher presets show NAME`.\n", strings.Join(c.Presets, ", "))
+		}
 	}
 	return nil
 }
