@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/xuri/excelize/v2"
 
 	"github.com/usher-id/usher/sinks/files"
@@ -75,7 +76,12 @@ func (s *Sink) writeBook(ctx context.Context, out *files.Output) error {
 	b := book{file: excelize.NewFile(), sheet: s.sheet, columns: s.columns, maxRows: s.maxRows}
 	defer b.file.Close()
 	// The library would build the file in memory; it lets its parts go straight to the output instead.
-	b.file.SetZipWriter(func(io.Writer) excelize.ZipWriter { return zip.NewWriter(outputWriter{out}) })
+	b.file.SetZipWriter(func(io.Writer) excelize.ZipWriter {
+		z := zip.NewWriter(outputWriter{out})
+		// A third of the time of a large workbook goes into packing it; the standard library's takes twice as long for 7 % less.
+		z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.DefaultCompression) })
+		return z
+	})
 	b.choose(len(s.stated) > 0)
 	if err := b.styles(); err != nil {
 		return err
