@@ -33,6 +33,9 @@ type exportSampled struct {
 // important, and sorting takes the time of reading them all.
 func trySample(ctx context.Context, p *definition.Pipeline, columns []string) (*exportSampled, error) {
 	defer p.Source.Close()
+	if c, ok := p.Source.(pipeline.Cursored); ok {
+		c.SetCursor(nil)
+	}
 	if err := p.Source.Open(ctx); err != nil {
 		return nil, err
 	}
