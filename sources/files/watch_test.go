@@ -31,7 +31,7 @@ func watching(t *testing.T, dir string, patterns ...string) (*Set, *bytes.Buffer
 	env := pipeline.Env{Dir: dir, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	s := set(t, env, patterns...)
 	s.archives, s.limits = true, generous
-	s.watch = newWatch(env, time.Minute)
+	s.watch = newWatch(env, 30*time.Minute)
 	return s, &log
 }
 
