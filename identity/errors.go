@@ -66,6 +66,9 @@ func (e *Error) Error() string { return fmt.Sprintf("%s; %s [%s]", e.Message, e.
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// CodeTooMany is the code of the Error for more removals than Options.TooMany bears.
+const CodeTooMany = "store.too_many_deletes"
+
 // RefusedError says that the database refused a batch because of some record in it, and that nothing of the batch
 // was written.
 type RefusedError struct {

@@ -17,8 +17,8 @@ const (
 	Delete  Removal = "delete"  // the user and all that belongs to the user is removed
 )
 
-// Removals lists what Options.OnDelete takes.
-func Removals() []string { return []string{string(Leave), string(Disable), string(Delete)} }
+// Policies lists what Options.OnDelete takes.
+func Policies() []string { return []string{string(Leave), string(Disable), string(Delete)} }
 
 func (o *Options) checkRemoval() error {
 	if o.OnDelete == "" {
@@ -27,8 +27,8 @@ func (o *Options) checkRemoval() error {
 	if o.Reconcile != "" && !slices.Contains(Scopes(), string(o.Reconcile)) {
 		return &OptionError{"reconcile", fmt.Sprintf("%q is not one of %v%s", o.Reconcile, Scopes(), didYouMean(string(o.Reconcile), Scopes()))}
 	}
-	if !slices.Contains(Removals(), string(o.OnDelete)) {
-		return &OptionError{"on_delete", fmt.Sprintf("%q is not one of %v%s", o.OnDelete, Removals(), didYouMean(string(o.OnDelete), Removals()))}
+	if !slices.Contains(Policies(), string(o.OnDelete)) {
+		return &OptionError{"on_delete", fmt.Sprintf("%q is not one of %v%s", o.OnDelete, Policies(), didYouMean(string(o.OnDelete), Policies()))}
 	}
 	return nil
 }
@@ -62,6 +62,13 @@ func (im *Import) decideGone(c *Change, result *Result) (*row, error) {
 	if im.tracker != nil {
 		im.tracker.batch = append(im.tracker.batch, sight{seq: u.seq, dropped: u.deleted})
 	}
+	if result.Outcome == Disabled || result.Outcome == Deleted {
+		im.removing++
+		if many := im.rules.TooMany; many != nil && many(im.removals.Removed+im.removing, im.removals.Of) {
+			return nil, &Error{Code: CodeTooMany, Message: fmt.Sprintf("more than %d of %d users would be %sd, whom records say are gone", im.removals.Removed+im.removing-1, im.removals.Of, im.rules.OnDelete),
+				Hint: "see by a plan without the limit whether they are; if so, raise max_deletes and resume"}
+		}
+	}
 	switch result.Outcome {
 	case Disabled:
 		result.Changed = []string{attributes[aDisabled].name}
@@ -92,6 +99,18 @@ func (im *Import) remove(u *row) Outcome {
 	}
 	return Gone
 }
+
+// Removals counts, for Options.TooMany, the users removed because records say that they are gone, of those that were there
+// when the run began. A run that is resumed goes on with those of its last commit.
+type Removals struct {
+	Removed, Of int64
+}
+
+// Removals gives the count.
+func (im *Import) Removals() Removals { return im.removals }
+
+// SetRemovals is called before the first Write of a run that is resumed.
+func (im *Import) SetRemovals(r Removals) { im.removals = r }
 
 // present leaves out the rows that were deleted after they were queued.
 func present(rows []*row) []*row {

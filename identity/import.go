@@ -96,6 +96,9 @@ type Import struct {
 	used    int
 	deleted []*row
 	receipt []byte
+	// removals are those of all batches before, removing those of the batch in hand.
+	removals Removals
+	removing int64
 
 	tracker    *tracker // nil where nobody looks for who is missing
 	reconciled []blob   // what an earlier process did about who is missing
@@ -143,6 +146,11 @@ func (s *Store) Import(rules *Rules, run Run) (*Import, error) {
 			return nil, s.describe("reading", err)
 		}
 	}
+	if rules.TooMany != nil {
+		if im.removals.Of, err = last.integer("SELECT count(*) FROM users"); err != nil {
+			return nil, s.describe("reading", err)
+		}
+	}
 	if rules.Reconcile != "" {
 		if err := im.track(); err != nil {
 			return nil, s.describe("opening", err)
@@ -168,6 +176,9 @@ func (im *Import) Write(ctx context.Context, items []Item) ([]Result, error) {
 			}
 			if r != nil {
 				results[i] = *r
+				if r.Outcome == Disabled || r.Outcome == Deleted {
+					im.removals.Removed++
+				}
 				im.written = max(im.written, items[i].Index+1)
 				continue
 			}
@@ -208,6 +219,7 @@ func (im *Import) Write(ctx context.Context, items []Item) ([]Result, error) {
 		return nil, im.store.describe("writing", err)
 	}
 	im.undo = im.undo[:0]
+	im.removals.Removed += im.removing
 	im.written = max(im.written, items[len(items)-1].Index+1)
 	if im.tracker != nil {
 		im.tracker.settle(im.written)
@@ -239,7 +251,7 @@ func (im *Import) begin() error {
 func (im *Import) batch(ctx context.Context, items []Item, results []Result, todo []int) error {
 	clear(im.holders)
 	clear(im.rows)
-	im.used, im.deleted = 0, im.deleted[:0]
+	im.used, im.deleted, im.removing = 0, im.deleted[:0], 0
 	if err := im.learnKeys(); err != nil {
 		return err
 	}

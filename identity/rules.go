@@ -76,6 +76,9 @@ type Options struct {
 	OnUpdate map[string]Behaviour
 	// OnDelete says what becomes of users who are gone; empty means Leave.
 	OnDelete Removal
+	// TooMany, if it is not nil, says of how many users whom records say are gone a run would remove, of how many that the
+	// store had at its start, whether they are too many. The run then ends before the batch in which they are.
+	TooMany func(removed, of int64) bool
 	// Reconcile says among whom Import.Reconcile looks for users who were not in any record; empty for nobody.
 	Reconcile Scope
 }

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 
@@ -58,5 +60,67 @@ func TestGoneWithoutUpsert(t *testing.T) {
 	}
 	if left := users(t, dir); len(left) != 0 {
 		t.Errorf("%d users", len(left))
+	}
+}
+
+// The limit holds for those whom records say are gone too, over all batches and lives of a run.
+func TestGoneUpToALimit(t *testing.T) {
+	for _, limit := range []string{"2", "50%"} {
+		dir := t.TempDir()
+		given := map[string]any{"upsert": true, "on_delete": "delete", "max_deletes": limit}
+		do(t, dir, given, pipeline.Run{}, []string{person("a"), person("b"), person("c"), person("d")})
+		for _, run := range []pipeline.Run{{ID: "plan", Plan: true}, {ID: "run"}} {
+			ctx := context.Background()
+			run.StartedAt, run.Secret = started, pipeline.SecretFunc()
+			write := func(s pipeline.Sink, first int64, texts ...string) error {
+				b := &pipeline.Batch{}
+				for i, text := range texts {
+					b.Records = append(b.Records, record(t, first+int64(i), text))
+				}
+				return s.Write(ctx, b)
+			}
+			tooMany := func(err error) {
+				t.Helper()
+				var e *pipeline.Error
+				if !errors.As(err, &e) || e.Code != "store.too_many_deletes" {
+					t.Errorf("%s, plan %v: %v", limit, run.Plan, err)
+				}
+			}
+			s := newSink(t, dir, given)
+			if err := s.Open(ctx, run); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(write(s, 0, gone+person("a"), gone+person("a"), gone+person("z"), person("new"), person("newer")), write(s, 5, gone+person("b"))); err != nil {
+				t.Fatal(err)
+			}
+			position, err := s.Commit(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tooMany(write(s, 6, gone+person("c")))
+			s.Close()
+			if run.Plan {
+				continue
+			}
+			run.Resumed, run.From, run.Position = true, 6, position
+			s = newSink(t, dir, given)
+			if err := s.Open(ctx, run); err != nil {
+				t.Fatal(err)
+			}
+			tooMany(write(s, 6, gone+person("c")))
+			s.Close()
+			if left := users(t, dir); len(left) != 4 {
+				t.Errorf("%d users are left", len(left))
+			}
+			// With a higher one it goes on.
+			s = newSink(t, dir, map[string]any{"upsert": true, "on_delete": "delete", "max_deletes": "3"})
+			if err := s.Open(ctx, run); err != nil {
+				t.Fatal(err)
+			}
+			if err := write(s, 6, gone+person("c")); err != nil {
+				t.Error(err)
+			}
+			finish(t, s)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -16,15 +17,28 @@ func maxDeletes(c *pipeline.Config) (*pipeline.Threshold, error) {
 	if !c.Has("max_deletes") {
 		return &pipeline.Threshold{Share: defaultMaxDeletes, IsShare: true}, nil
 	}
-	if !c.Has("reconcile") {
-		return nil, &pipeline.OptionError{Option: "max_deletes", Message: "there is nothing to limit without reconcile",
-			Hint: "add reconcile: pipeline, or take it out"}
+	if !c.Has("reconcile") && c.String("on_delete") == string(identity.Leave) {
+		return nil, &pipeline.OptionError{Option: "max_deletes", Message: "there is nothing to limit without on_delete or reconcile",
+			Hint: "add on_delete: disable, or take it out"}
 	}
 	t, err := pipeline.ParseThreshold(c.String("max_deletes"))
 	if err != nil {
 		return nil, &pipeline.OptionError{Option: "max_deletes", Message: err.Error(), Hint: "write 50, or 1%"}
 	}
 	return t, nil
+}
+
+// restoreRemovals goes on counting where a run that is resumed had come to.
+func (s *sink) restoreRemovals(position []byte) error {
+	if s.rules.TooMany == nil || position == nil {
+		return nil
+	}
+	var r identity.Removals
+	if err := json.Unmarshal(position, &r); err != nil {
+		return &pipeline.Error{Code: "store.bad_position", Message: "the checkpoint's count of removed users cannot be read", Hint: "run the pipeline again from the start", Err: err}
+	}
+	s.users.SetRemovals(r)
+	return nil
 }
 
 // Reconciles implements pipeline.Reconciler.

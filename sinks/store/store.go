@@ -3,6 +3,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -35,7 +36,7 @@ var Type = pipeline.SinkType{
 			{Name: "hasher", Type: pipeline.String, Enum: password.Hashers(), Default: password.DefaultHasher, Example: "bcrypt",
 				Doc: "What hashes the passwords that come in plain text (`password: { plain: … }`), with its default costs, when a user is written: as many at " +
 					"a time as there are processors. Hashes are kept as they come."},
-			{Name: "on_delete", Type: pipeline.String, Enum: identity.Removals(), Default: string(identity.Leave), Example: "disable",
+			{Name: "on_delete", Type: pipeline.String, Enum: identity.Policies(), Default: string(identity.Leave), Example: "disable",
 				Doc: "What becomes of the user of a record that the source says is gone (`deleted`), whether or not there is `upsert`. `ignore`: nothing, the record is skipped. " +
 					"`disable`: `disabled` is set. `delete`: the user is removed with all that belongs to it."},
 			{Name: "weak_hashes", Type: pipeline.String, Enum: []string{"keep", "wrap"}, Default: "keep", Example: "wrap",
@@ -46,7 +47,8 @@ var Type = pipeline.SinkType{
 				Doc: "Look for users that no record was about, once a run has read the whole source, and treat them as `on_delete` says; with `ignore` they are only reported. `pipeline`: " +
 					"among the users that this pipeline brought. `store`: among all users of the store."},
 			{Name: "max_deletes", Type: pipeline.String, Example: "50",
-				Doc: "How many users `reconcile` may disable or delete in one run: a number, or a share of those it looks at; `1%` by default. If there are more, nobody is, and the run fails."},
+				Doc: "How many users one run may disable or delete: a number, or a share. Of those that `reconcile` finds: a share of the users it looks at, `1%` by default; if they are more, none " +
+					"of them is removed, and the run fails. And, where it is given, of those that records say are gone: a share of the users in the store; the run fails before there are more."},
 			{Name: "on_update", Type: pipeline.Object, Fields: updateFields(), Example: "{ password: set, user_metadata: replace }",
 				Doc: "What an update does to an attribute that the record has. `set`: takes the value, null removes it. `keep`: takes the value, null leaves what is there. " +
 					"`ignore`: leaves what is there. `merge`: takes each member, a null member is removed. `replace`: takes the whole. `add`: takes the elements that are new."},
@@ -112,6 +114,9 @@ func newSink(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
 			}
 		}
 	}
+	if c.Has("max_deletes") {
+		o.TooMany = most.Exceeded
+	}
 	rules, err := identity.NewRules(o)
 	if err != nil {
 		return nil, optionError(err)
@@ -147,7 +152,10 @@ func (s *sink) Open(ctx context.Context, run pipeline.Run) error {
 		return convert(err)
 	}
 	s.users, err = s.store.Import(s.rules, identity.Run{ID: run.ID, Pipeline: run.Pipeline, StartedAt: run.StartedAt, Resumed: run.Resumed, Secret: run.Secret})
-	return convert(err)
+	if err != nil {
+		return convert(err)
+	}
+	return s.restoreRemovals(run.Position)
 }
 
 // Check opens the store as a plan would, which changes nothing.
@@ -246,7 +254,10 @@ func decide(r *pipeline.Record, result *identity.Result) {
 }
 
 func (s *sink) Commit(ctx context.Context) ([]byte, error) {
-	return nil, convert(s.users.Commit(ctx))
+	if err := s.users.Commit(ctx); err != nil || s.rules.TooMany == nil {
+		return nil, convert(err)
+	}
+	return json.Marshal(s.users.Removals())
 }
 
 func (s *sink) Finish(ctx context.Context) error { return convert(s.users.Finish(ctx)) }
