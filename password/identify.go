@@ -49,7 +49,12 @@ func Identify(encoded string) []Candidate {
 			if !fits {
 				continue
 			}
-			c.Confidence, c.Reason, c.Problem = own.Confidence, own.Reason, own.Problem
+			if own.Reason != "" { // it knows more than the pattern
+				c.Confidence, c.Reason = own.Confidence, own.Reason
+			}
+			if own.Problem != "" {
+				c.Problem = own.Problem
+			}
 		}
 		for _, key := range f.Context {
 			if !strings.HasSuffix(key, "?") {

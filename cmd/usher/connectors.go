@@ -23,6 +23,7 @@ func connectorsCommand(a *app) *cobra.Command {
 		},
 		RunE: func(*cobra.Command, []string) error { return a.listConnectors() },
 	}
+	a.pluginFlag(list)
 	list.AddCommand(&cobra.Command{
 		Use:   "show NAME",
 		Short: "Show the options of a connector",

@@ -37,6 +37,7 @@ known.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	a.pluginFlag(cmd)
 	cmd.AddCommand(hashIdentifyCommand(a), hashVerifyCommand(a), hashConvertCommand(a), hashCreateCommand(a), hashStatsCommand(a), hashExportScriptCommand(a))
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,24 @@ Without a command, lists the plugins of the folder, or with --pipeline those tha
 		Use: "list", Short: "List the plugins of the folder", Args: arguments(0, 0, "nothing"), RunE: cmd.RunE,
 	})
 	return cmd
+}
+
+// usePlugins adds what the plugins of a pipeline file bring, or those of the folder "" alone.
+func (a *app) usePlugins(file string) error {
+	registry, err := definition.Plugins(cmp.Or(file, "."), a.registry, a.env())
+	if err == nil {
+		a.registry = registry
+	}
+	return err
+}
+
+// pluginFlag has a command and those below it know plugins: those of the folder, and those of a pipeline file.
+func (a *app) pluginFlag(cmd *cobra.Command) {
+	file := cmd.PersistentFlags().String("pipeline", "", "a pipeline file whose plugins are known too")
+	cmd.PersistentPreRunE = func(*cobra.Command, []string) error {
+		a.began = true
+		return a.usePlugins(*file)
+	}
 }
 
 // pluginFlags say how a program is run as a plugin.

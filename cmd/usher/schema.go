@@ -8,14 +8,21 @@ import (
 
 func schemaCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "schema",
+		Use:     "schema [FILE]",
 		Short:   "Print the JSON Schema of pipeline files, for completion in an editor",
 		GroupID: groupKnow,
 		Example: `  usher schema > pipeline.schema.json
   # and at the top of a pipeline file
   # yaml-language-server: $schema=pipeline.schema.json`,
-		Args: arguments(0, 0, "nothing"),
-		RunE: func(*cobra.Command, []string) error {
+		Long:              `Print the JSON Schema of pipeline files, for completion in an editor. That for a pipeline file knows its plugins too.`,
+		Args:              arguments(0, 1, "at most one pipeline file"),
+		ValidArgsFunction: pipelineFiles,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				if err := a.usePlugins(args[0]); err != nil {
+					return err
+				}
+			}
 			_, err := a.stdout.Write(definition.Schema(a.registry))
 			return err
 		},

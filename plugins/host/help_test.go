@@ -13,6 +13,8 @@ func testLog(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(logTo{t}, nil))
 }
 
+var testLogger = slog.New(slog.DiscardHandler)
+
 type logTo struct{ testing.TB }
 
 func (l logTo) Write(p []byte) (int, error) {

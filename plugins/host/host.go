@@ -23,9 +23,11 @@ import (
 const (
 	maxDeaths   = 5
 	deathWindow = 10 * time.Minute
-	firstPause  = 100 * time.Millisecond
 	lastPause   = 5 * time.Second
 )
+
+// firstPause is how long a plugin stays dead the first time.
+var firstPause = 100 * time.Millisecond
 
 // defaultTimeout is how long one call may take.
 const defaultTimeout = 2 * time.Minute

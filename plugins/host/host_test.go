@@ -17,6 +17,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("USHER_PLUGIN") != "" {
 		testplugin.Serve()
 	}
+	if os.Getenv(hostVariable) != "" {
+		beHost()
+	}
 	os.Exit(m.Run())
 }
 
@@ -46,9 +49,14 @@ type types struct {
 
 func load(t testing.TB, mode string) types {
 	t.Helper()
+	return loadPlugin(t, declare(t, mode))
+}
+
+func loadPlugin(t testing.TB, p pipeline.Plugin) types {
+	t.Helper()
 	h := host.New("")
 	t.Cleanup(h.Close)
-	list, err := h.Load(pipeline.Env{Log: testLog(t)}, declare(t, mode))
+	list, err := h.Load(pipeline.Env{Log: testLog(t)}, p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,12 +19,11 @@ import (
 	"github.com/usher-id/usher/plugins/internal/wire"
 )
 
-const (
-	// startTimeout is how long a plugin may take to say where it listens.
-	startTimeout = 20 * time.Second
-	// stopTimeout is how long it may take to end when asked to.
-	stopTimeout = 2 * time.Second
-)
+// startTimeout is how long a plugin may take to say where it listens.
+var startTimeout = 20 * time.Second
+
+// stopTimeout is how long it may take to end when asked to.
+const stopTimeout = 2 * time.Second
 
 // process is one running process of a plugin.
 type process struct {
@@ -172,9 +171,7 @@ func startError(decl pipeline.Plugin, r *runner, t *tail, err error) error {
 	parts := strings.Split(line, "|")
 	switch {
 	case !spoke:
-		select {
-		case <-r.done:
-		case <-time.After(100 * time.Millisecond):
+		if !r.early {
 			return withTail(pluginError("no_handshake", decl, fmt.Sprintf("said nothing within %s: its first line on standard output must say where it listens", startTimeout),
 				"in Go, main calls sdk.Serve; docs/reference/plugins.md tells how it is done in other languages"), t)
 		}

@@ -30,6 +30,7 @@ type runner struct {
 	stdout, stderr *os.File
 	first          *io.PipeReader // the plugin's first line, and nothing else
 	kill           sync.Once
+	early          bool // it had ended before it was killed
 	done           chan struct{}
 	err            error // after done
 
@@ -99,6 +100,13 @@ func (r *runner) Kill(context.Context) error {
 		return nil
 	}
 	r.kill.Do(func() {
+		if _, spoke := r.said(); !spoke { // it may be ending by itself, which is worth to know
+			select {
+			case <-r.done:
+				r.early = true
+			case <-time.After(200 * time.Millisecond):
+			}
+		}
 		r.end()
 		select {
 		case <-r.done:

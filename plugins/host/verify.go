@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"debug/elf"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -109,14 +110,14 @@ func runnable(decl pipeline.Plugin) error {
 		}
 		return nil
 	}
-	return machine(decl, f, head)
+	return machine(decl, head)
 }
 
 var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "386": elf.EM_386, "arm": elf.EM_ARM, "riscv64": elf.EM_RISCV,
 	"ppc64le": elf.EM_PPC64, "s390x": elf.EM_S390, "loong64": elf.EM_LOONGARCH}
 
 // machine refuses programs of other systems and processors.
-func machine(decl pipeline.Plugin, f io.ReaderAt, head []byte) error {
+func machine(decl pipeline.Plugin, head []byte) error {
 	here := runtime.GOOS + "/" + runtime.GOARCH
 	other := func(what string) error {
 		return pluginError("wrong_architecture", decl, fmt.Sprintf("is a program for %s, and this is %s", what, here), "build it with GOOS="+runtime.GOOS+" GOARCH="+runtime.GOARCH)
@@ -124,12 +125,16 @@ func machine(decl pipeline.Plugin, f io.ReaderAt, head []byte) error {
 	is := func(magic string) bool { return strings.HasPrefix(string(head), magic) }
 	switch {
 	case is("\x7fELF") && runtime.GOOS != "windows" && runtime.GOOS != "darwin":
-		program, err := elf.NewFile(f)
-		if err != nil {
-			return pluginError("not_a_program", decl, "is damaged: "+err.Error(), "build it again")
+		if len(head) < 20 {
+			return pluginError("not_a_program", decl, "is damaged: it was cut off", "build it again")
 		}
-		if want, ok := machines[runtime.GOARCH]; ok && program.Machine != want {
-			return other(strings.ToLower(strings.TrimPrefix(program.Machine.String(), "EM_")))
+		order := binary.ByteOrder(binary.LittleEndian)
+		if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
+			order = binary.BigEndian
+		}
+		program := elf.Machine(order.Uint16(head[18:])) // e_machine
+		if want, ok := machines[runtime.GOARCH]; ok && program != want {
+			return other(strings.ToLower(strings.TrimPrefix(program.String(), "EM_")))
 		}
 	case is("\x7fELF"):
 		return other("Linux or another Unix")

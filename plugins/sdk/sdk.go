@@ -15,6 +15,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
@@ -71,7 +72,7 @@ type server struct {
 
 // Serve serves the parts to the usher that has started this process, until it ends. It does not return.
 func Serve(parts ...Part) {
-	stderr := os.Stderr // go-plugin puts another in its place
+	stderr := os.Stderr
 	if os.Getenv(wire.Handshake.MagicCookieKey) != wire.Handshake.MagicCookieValue {
 		fmt.Fprintf(stderr, "This program is a plugin of usher, which starts it. `usher plugins test %s` tries it.\n", os.Args[0])
 		os.Exit(1)
@@ -82,10 +83,26 @@ func Serve(parts ...Part) {
 		VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.Name: &served{server: s}}},
 		Logger:           hclog.New(&hclog.LoggerOptions{Level: hclog.Error, Output: stderr}),
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(options, wire.ServerOptions()...)...)
+			return grpc.NewServer(append(append(options, wire.ServerOptions()...), printTo(stderr)...)...)
 		},
 	})
 	os.Exit(0)
+}
+
+// printTo has what the plugin prints go to its log from the first call on. go-plugin would send it over the connection, where the last words of a
+// process that ends are lost.
+func printTo(log *os.File) []grpc.ServerOption {
+	once := sync.OnceFunc(func() { os.Stdout, os.Stderr = log, log })
+	return []grpc.ServerOption{
+		grpc.UnaryInterceptor(func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+			once()
+			return handle(ctx, request)
+		}),
+		grpc.StreamInterceptor(func(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+			once()
+			return handle(server, stream)
+		}),
+	}
 }
 
 func newServer(log *slog.Logger, parts []Part) *server {

@@ -40,15 +40,15 @@ func misbehave() {
 		switch mode {
 		case "garbage":
 			fmt.Println("Hello, I am \x1b[31mnot\x1b[0m a plugin")
-			select {}
+			time.Sleep(time.Hour)
 		case "silent":
-			select {}
+			time.Sleep(time.Hour)
 		case "exit":
 			fmt.Fprintln(os.Stderr, "my configuration is missing")
 			os.Exit(7)
 		case "protocol":
 			fmt.Println("1|99|unix|/nowhere|grpc|" + certificate)
-			select {}
+			time.Sleep(time.Hour)
 		case "insecure":
 			fmt.Println("1|1|unix|/nowhere|grpc")
 			time.Sleep(time.Hour)
@@ -100,7 +100,7 @@ func dieAt(part string, n int64) {
 			fmt.Fprintf(os.Stderr, "dying at %s %d\n", part, n)
 			os.Exit(3)
 		case "hang":
-			select {}
+			time.Sleep(time.Hour)
 		case "stop":
 			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		}
