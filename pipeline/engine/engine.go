@@ -299,7 +299,7 @@ func (r *runner) run(ctx context.Context) (status string, err error) {
 // leftovers has the journal tell which joined records were nobody's partner, where the run saw whose they could be.
 func (r *runner) leftovers(doc journal.Document) error {
 	joined, ok := r.Source.(pipeline.Joined)
-	if !ok || !r.exhausted || doc.Cursor != "" || doc.RetryOf != "" {
+	if !ok || !r.exhausted || doc.Cursor != "" || r.journal.Document().Scope != "" || doc.RetryOf != "" {
 		return nil
 	}
 	return guard("source", func() error { return r.journal.Leftovers(joined.Leftovers) })
