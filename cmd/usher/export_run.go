@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/usher-id/usher/expression"
 	"github.com/usher-id/usher/identity"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/definition"
@@ -265,12 +266,17 @@ func (f *exportFlags) storeSource() (any, error) {
 // attributeName is what --sort takes for an attribute of user rather than an expression.
 var attributeName = regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
 
+// key gives the expression of --sort.
+func (f *exportFlags) key() string {
+	if attributeName.MatchString(f.sort) {
+		return "user." + f.sort
+	}
+	return f.sort
+}
+
 // sorted gives the transform sort.
 func (f *exportFlags) sorted() any {
-	options := map[string]any{"by": f.sort, "desc": f.desc}
-	if attributeName.MatchString(f.sort) {
-		options["by"] = "user." + f.sort
-	}
+	options := map[string]any{"by": f.key(), "desc": f.desc}
 	if f.locale != "" {
 		options["locale"] = escaped(f.locale)
 	}
@@ -369,8 +375,12 @@ func (a *app) parseExport(text []byte, doc journal.Document, env pipeline.Env) (
 // tryExport tries the columns and the rest on a sample, before anything is written.
 func (a *app) tryExport(ctx context.Context, text []byte, doc journal.Document, f *exportFlags) error {
 	names, _, err := f.split()
-	if err != nil || len(names) == 0 && f.sort == "" && f.where == "" {
+	if err != nil || len(names) == 0 && f.sort == "" {
 		return err
+	}
+	var by *expression.Program
+	if f.sort != "" {
+		by, _ = definition.CompileExpression(f.key()) // it was compiled before
 	}
 	env := a.env()
 	stdin := &untouched{}
@@ -379,7 +389,7 @@ func (a *app) tryExport(ctx context.Context, text []byte, doc journal.Document, 
 	if err != nil {
 		return err
 	}
-	s, err := trySample(ctx, p, names)
+	s, err := trySample(ctx, p, names, by)
 	if err != nil || stdin.touched {
 		return nil //nolint:nilerr // the export itself will say it
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/usher-id/usher/expression"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/definition"
 )
@@ -27,11 +28,13 @@ type columnSample struct {
 type exportSampled struct {
 	users   int
 	columns []columnSample
+	by      *expression.Program // what is sorted by, nil for nothing
+	keys    int                 // users who have a key
 }
 
 // trySample makes the columns of the first records of a pipeline. It does not sort: which records it sees is not
 // important, and sorting takes the time of reading them all.
-func trySample(ctx context.Context, p *definition.Pipeline, columns []string) (*exportSampled, error) {
+func trySample(ctx context.Context, p *definition.Pipeline, columns []string, by *expression.Program) (*exportSampled, error) {
 	defer p.Source.Close()
 	if c, ok := p.Source.(pipeline.Cursored); ok {
 		c.SetCursor(nil)
@@ -52,7 +55,7 @@ func trySample(ctx context.Context, p *definition.Pipeline, columns []string) (*
 		}
 		transforms = append(transforms, t)
 	}
-	s := &exportSampled{columns: make([]columnSample, len(columns))}
+	s := &exportSampled{columns: make([]columnSample, len(columns)), by: by}
 	for i, name := range columns {
 		s.columns[i].name = name
 	}
@@ -90,6 +93,11 @@ func (s *exportSampled) see(r *pipeline.Record) {
 		return
 	}
 	s.users++
+	if s.by != nil {
+		if key, err := s.by.Eval(r.Source); err == nil && key != nil {
+			s.keys++
+		}
+	}
 	for i := range s.columns {
 		c := &s.columns[i]
 		failed := false
@@ -125,6 +133,9 @@ func (s *exportSampled) report(w io.Writer, strict bool) error {
 		case c.empty == s.users:
 			fmt.Fprintf(w, "note: the column %s is empty for %s\n", c.name, of)
 		}
+	}
+	if s.by != nil && s.keys == 0 {
+		fmt.Fprintf(w, "note: there is nothing to sort by, %s is missing or fails for %s\n", s.by.Text(), of)
 	}
 	return nil
 }
