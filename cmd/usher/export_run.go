@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -294,6 +295,10 @@ func (f *exportFlags) sink() map[string]any {
 		options["format"] = "ndjson"
 		return map[string]any{"json": options}
 	case "csv":
+		if f.store != "" && len(f.fields) == 0 && !f.defaultFields {
+			// All that a user may have, since what the first users do not have must have its column too.
+			options["columns"] = slices.DeleteFunc(identity.AttributeNames(), func(name string) bool { return !f.secrets && slices.Contains(secretAttributes, name) })
+		}
 		if f.delimiter != "" {
 			options["delimiter"] = escaped(f.delimiter)
 		}
