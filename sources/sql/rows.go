@@ -328,8 +328,8 @@ const objectsAtOnce = 32
 
 // scan makes records of up to n rows.
 func (r *reader) scan(rows *sql.Rows, s *shape, n int) (chunk, error) {
-	c := chunk{records: make([]pipeline.Record, 0, min(n, pageSize)), width: len(s.kept), keyed: s.keyed}
-	c.raw = make([]any, 0, min(n, pageSize)*c.width)
+	c := chunk{records: make([]pipeline.Record, 0, min(n, pageSize+1)), width: len(s.kept), keyed: s.keyed}
+	c.raw = make([]any, 0, min(n, pageSize+1)*c.width)
 	before := r.last
 	var objects []value.Object
 	for len(c.records) < n && rows.Next() {

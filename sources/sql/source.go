@@ -36,7 +36,7 @@ var Type = pipeline.SourceType{
 				Example: "{ key: id, size: 5000 }",
 				Fields: []pipeline.Option{
 					{Name: "key", Type: pipeline.String, List: true, Required: true, Doc: "The columns whose values tell every row from every other. An index on them makes it fast.", Example: "id"},
-					{Name: "size", Type: pipeline.Int, Default: "5000", Doc: "Rows a query. 0 reads all rows by one query in the order of the key."},
+					{Name: "size", Type: pipeline.Int, Default: "2500", Doc: "Rows a query. 0 reads all rows by one query in the order of the key."},
 				}},
 			{Name: "snapshot", Type: pipeline.Bool, Default: "false",
 				Doc: "Read everything in one transaction that sees the data of one moment. A lost connection then ends the run."},
@@ -92,7 +92,7 @@ are read every time.`
 
 const (
 	// pageSize is how many rows a page has where the options do not say.
-	pageSize = 5000
+	pageSize = 2500
 	// streamRows is how many rows of a single query are handed over, and joined to, at once.
 	streamRows = 1000
 )
@@ -174,7 +174,7 @@ func newSource(env pipeline.Env, c *pipeline.Config) (*source, error) {
 	if page := c.Object("page"); page != nil {
 		s.pageKey, s.size = page.Strings("key"), int(page.Int("size"))
 		if s.size < 0 || s.size > 1_000_000 {
-			return nil, &pipeline.OptionError{Option: "page.size", Message: "a page has 1 to 1000000 rows", Hint: "leave it out for 5000, or write 0 for one query"}
+			return nil, &pipeline.OptionError{Option: "page.size", Message: "a page has 1 to 1000000 rows", Hint: "leave it out for 2500, or write 0 for one query"}
 		}
 	}
 	if object := c.Object("cursor"); object != nil {
@@ -319,7 +319,9 @@ func (s *source) Next(ctx context.Context, limit int) (*pipeline.Batch, error) {
 		}
 	}
 	n := min(limit, len(s.chunk.records))
-	b := &pipeline.Batch{Records: s.chunk.records[:n:n]}
+	// A batch of its own memory: what becomes of its records is not kept until the last of the page is read.
+	b := &pipeline.Batch{Records: slices.Clone(s.chunk.records[:n])}
+	clear(s.chunk.records[:n])
 	if last := s.chunk.keys(n - 1); last != nil {
 		b.After = position{key: last, cursor: s.reader.watermark}.append(nil)
 	}
