@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/plugins/internal/wire"
@@ -16,6 +17,7 @@ type transform struct {
 	pipeline.UnimplementedTransform
 	p        *running
 	instance *pb.Instance
+	usual    atomic.Int64 // bytes of a batch
 
 	mu    sync.Mutex
 	lines *lines
@@ -37,10 +39,11 @@ type applied struct {
 
 // Apply implements pipeline.Transform.
 func (t *transform) Apply(ctx context.Context, b *pipeline.Batch) error {
-	data, open, err := wire.AppendOpen(nil, b.Records)
+	data, open, err := wire.AppendOpen(make([]byte, 0, t.usual.Load()), b.Records)
 	if err != nil || open == 0 {
 		return err
 	}
+	t.usual.Store(int64(len(data) + len(data)/16))
 	return t.p.try(ctx, func(ctx context.Context, process *process) error {
 		l, err := t.connect(ctx, process)
 		if err != nil {

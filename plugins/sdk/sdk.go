@@ -77,6 +77,9 @@ func Serve(parts ...Part) {
 		fmt.Fprintf(stderr, "This program is a plugin of usher, which starts it. `usher plugins test %s` tries it.\n", os.Args[0])
 		os.Exit(1)
 	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	s := newServer(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: withoutTime})), parts)
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  wire.Handshake,
@@ -88,6 +91,9 @@ func Serve(parts ...Part) {
 	})
 	os.Exit(0)
 }
+
+// gcPercent is for programs that keep little and throw away much.
+const gcPercent = 400
 
 // printTo has what the plugin prints go to its log from the first call on. go-plugin would send it over the connection, where the last words of a
 // process that ends are lost.

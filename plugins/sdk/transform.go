@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -49,6 +50,7 @@ func (s *transformServer) Apply(stream grpc.BidiStreamingServer[pb.ApplyRequest,
 		return err
 	}
 	var sending sync.Mutex
+	var usual atomic.Int64 // bytes of an answer
 	parts := map[uint64]*wire.Parts{}
 	for {
 		request, err := stream.Recv()
@@ -70,7 +72,8 @@ func (s *transformServer) Apply(stream grpc.BidiStreamingServer[pb.ApplyRequest,
 		}
 		delete(parts, b.GetId())
 		group.Go(func() error {
-			data, err := applyTo(stream.Context(), transform, whole)
+			data, err := applyTo(stream.Context(), transform, whole, make([]byte, 0, usual.Load()))
+			usual.Store(int64(len(data)) + roomForMore)
 			sending.Lock()
 			defer sending.Unlock()
 			if err != nil {
@@ -87,7 +90,10 @@ func transformed(b *pb.TransformedBatch) *pb.ApplyResponse {
 	return &pb.ApplyResponse{Response: &pb.ApplyResponse_Batch{Batch: b}}
 }
 
-func applyTo(ctx context.Context, t pipeline.Transform, whole string) ([]byte, error) {
+// roomForMore is how much longer an answer may be than the one before without being copied.
+const roomForMore = 4 << 10
+
+func applyTo(ctx context.Context, t pipeline.Transform, whole string, data []byte) ([]byte, error) {
 	records, err := wire.ReadOpen(whole)
 	if err != nil {
 		return nil, err
@@ -103,5 +109,5 @@ func applyTo(ctx context.Context, t pipeline.Transform, whole string) ([]byte, e
 	if len(b.Records) != len(before) {
 		return nil, &pipeline.Error{Code: "transform.lost_records", Message: "the transform changed the number of records: they are decided, never dropped"}
 	}
-	return wire.AppendChanges(nil, b.Records, before)
+	return wire.AppendChanges(data, b.Records, before)
 }

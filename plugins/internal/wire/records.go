@@ -48,6 +48,12 @@ func (p *Parts) Add(part []byte, last bool) (whole string, done bool, err error)
 	return whole, true, nil
 }
 
+// How many records a batch has usually, and how many bytes a record at least.
+const (
+	usualBatch = 256
+	minRecord  = 8
+)
+
 var errRecords = errors.New("the records cannot be read: they are not in the encoding of docs/reference/plugins.md")
 
 // isGone is the flag of a record whose user the source no longer has.
@@ -71,7 +77,7 @@ func AppendSource(dst []byte, r *pipeline.Record) ([]byte, error) {
 // ReadSources reads what AppendSource appended. The engine numbers the records.
 func ReadSources(s string) ([]pipeline.Record, error) {
 	d := value.NewReader(s)
-	var list []pipeline.Record
+	list := make([]pipeline.Record, 0, min(usualBatch, len(s)/minRecord))
 	for d.Len() > 0 {
 		r := pipeline.Record{Gone: d.Byte()&isGone != 0, Ref: readRef(d), Raw: d.Bytes()}
 		readOutcome(d, &r.Outcome)
@@ -108,7 +114,7 @@ func AppendOpen(dst []byte, records []pipeline.Record) (data []byte, open int, e
 // ReadOpen reads what AppendOpen appended. What the source gave does not travel: Source is what Fields is.
 func ReadOpen(s string) ([]pipeline.Record, error) {
 	d := value.NewReader(s)
-	var list []pipeline.Record
+	list := make([]pipeline.Record, 0, min(usualBatch, len(s)/minRecord))
 	for d.Len() > 0 {
 		r := pipeline.Record{Gone: d.Byte()&isGone != 0, Index: d.Varint(), Ref: readRef(d)}
 		r.Fields = d.Object()
