@@ -15,11 +15,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	_ "modernc.org/sqlite"
 
+	"github.com/usher-id/usher/internal/testplugin"
+
 	"github.com/usher-id/usher/internal/testserver"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(withServers{m}, map[string]func(){"usher": main})
+	testscript.Main(withServers{m}, map[string]func(){"usher": main, "testplugin": testplugin.Serve})
 }
 
 // withServers stops the database servers that tests have started.

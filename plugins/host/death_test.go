@@ -12,12 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usher-id/usher/internal/testplugin"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/acceptance"
 	"github.com/usher-id/usher/pipeline/engine"
 	"github.com/usher-id/usher/pipeline/journal"
 	"github.com/usher-id/usher/plugins/host"
-	"github.com/usher-id/usher/plugins/internal/testplugin"
 )
 
 const records = 5000

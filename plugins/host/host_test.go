@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/usher-id/usher/internal/testplugin"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/acceptance"
 	"github.com/usher-id/usher/plugins/host"
-	"github.com/usher-id/usher/plugins/internal/testplugin"
 )
 
 // The test program is its own plugin.
