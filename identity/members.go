@@ -53,7 +53,7 @@ func (im *Import) track() error {
 func lastMember(layers []*layer) (last int64, err error) {
 	for _, l := range layers {
 		err := l.lastMembers(func(n int64, b *block) {
-			if seqs := b.seqs(n, nil); len(seqs) > 0 {
+			if seqs := b.seqs(n); len(seqs) > 0 {
 				last = max(last, seqs[len(seqs)-1])
 			}
 		})
@@ -235,11 +235,12 @@ func (b *block) count() (n int64) {
 }
 
 // seqs lists the users of block n, in order.
-func (b *block) seqs(n int64, into []int64) []int64 {
+func (b *block) seqs(n int64) []int64 {
+	var list []int64
 	for i, c := range b {
 		for ; c != 0; c &= c - 1 {
-			into = append(into, n*blockUsers+int64(i*8+bits.TrailingZeros8(c)))
+			list = append(list, n*blockUsers+int64(i*8+bits.TrailingZeros8(c)))
 		}
 	}
-	return into
+	return list
 }

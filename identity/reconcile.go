@@ -156,7 +156,7 @@ func (im *Import) missing(ctx context.Context, each func(rows []*row, seen int64
 			return err
 		}
 		total := all.count()
-		seqs := all.without(seen).seqs(n, nil)
+		seqs := all.without(seen).seqs(n)
 		rows, err := im.existing(seqs)
 		if err != nil {
 			return err

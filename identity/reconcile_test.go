@@ -22,10 +22,10 @@ func TestBlocks(t *testing.T) {
 	for _, seq := range append([]int64{4096, 10_000}, want...) {
 		m.set(seq)
 	}
-	if got := m[0].seqs(0, nil); len(got) != len(want) || got[0] != 1 || got[3] != 4095 || m[0].count() != 4 {
+	if got := m[0].seqs(0); len(got) != len(want) || got[0] != 1 || got[3] != 4095 || m[0].count() != 4 {
 		t.Errorf("%v", got)
 	}
-	if got := m.sorted(); len(got) != 3 || got[2] != 2 || m[2].seqs(2, nil)[0] != 10_000 {
+	if got := m.sorted(); len(got) != 3 || got[2] != 2 || m[2].seqs(2)[0] != 10_000 {
 		t.Errorf("%v", got)
 	}
 	both := m[1].or(m[0])

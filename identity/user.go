@@ -75,12 +75,6 @@ type LinkedIdentity struct {
 	Other *value.Object
 }
 
-func (u *row) user() *User {
-	user := new(User)
-	u.fill(user)
-	return user
-}
-
 func (u *row) fill(user *User) {
 	c := &u.cells
 	*user = User{

@@ -323,7 +323,7 @@ func (s *source) Next(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	b := &pipeline.Batch{Records: slices.Clone(s.chunk.records[:n])}
 	clear(s.chunk.records[:n])
 	if last := s.chunk.keys(n - 1); last != nil {
-		b.After = position{key: last, cursor: s.reader.watermark}.append(nil)
+		b.After = position{key: last, cursor: s.reader.watermark}.text()
 	}
 	s.chunk.drop(n)
 	s.done.Add(int64(n))
@@ -406,12 +406,12 @@ type position struct {
 	cursor string
 }
 
-func (p position) append(dst []byte) []byte {
+func (p position) text() []byte {
 	list := make([]any, len(p.key))
 	for i, v := range p.key {
 		list[i] = keyJSON(v)
 	}
-	return value.AppendJSON(dst, value.ObjectOf(value.Member{Name: "key", Value: list}, value.Member{Name: "cursor", Value: p.cursor}))
+	return value.AppendJSON(nil, value.ObjectOf(value.Member{Name: "key", Value: list}, value.Member{Name: "cursor", Value: p.cursor}))
 }
 
 func parsePosition(text []byte) (*position, error) {
