@@ -216,6 +216,11 @@ type runner struct {
 	exhausted  bool
 	readErr    error
 	cursor     []byte // where the next run is to begin, at the end of this one
+
+	// The writer's: whether more records failed than the run bears, and how many that were read behind them it left out,
+	// so that a run stops at the same record however far ahead its source is read, and a plan with it.
+	tooMany bool
+	leftOut int64
 }
 
 // job is a batch on its way through the stages.
@@ -250,19 +255,19 @@ func (r *runner) run(ctx context.Context) (status string, err error) {
 		}
 	}
 	err = r.flow(ctx)
-	if err == nil {
+	if err == nil && !r.tooMany {
 		err = r.readErr
 	}
 	if err != nil {
 		return journal.FailedStatus, err
 	}
-	if ctx.Err() != nil && !r.endReached {
+	if ctx.Err() != nil && !r.endReached && !r.tooMany {
 		return journal.Interrupted, nil
 	}
 	summary := r.journal.Document().Summary
-	if !summary.Balanced() || summary.Total != before+r.emitted {
+	if !summary.Balanced() || summary.Total != before+r.emitted-r.leftOut {
 		return journal.FailedStatus, &pipeline.Error{Code: "run.unbalanced",
-			Message: fmt.Sprintf("%d records were read, but the outcomes are %+v", before+r.emitted, summary),
+			Message: fmt.Sprintf("%d records were read, but the outcomes are %+v", before+r.emitted-r.leftOut, summary),
 			Hint:    "this is a defect of usher; please report it"}
 	}
 	if r.MaxFailures.Exceeded(summary.Failed, summary.Total) {

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
@@ -333,38 +332,56 @@ func TestMaxFailures(t *testing.T) {
 	}{
 		{nil, 100, false},
 		{&pipeline.Threshold{Count: 50}, 100, false},
+		{&pipeline.Threshold{Count: 49}, 100, true},
 		{&pipeline.Threshold{Count: 7}, 20, true},
 		{&pipeline.Threshold{}, 10, true},
 		{&pipeline.Threshold{Share: .5, IsShare: true}, 100, false},
 		{&pipeline.Threshold{Share: .2, IsShare: true}, 10, true},
 	} {
 		sink := &memory{dieAt: -1}
-		p := engine.Pipeline{Source: &slow{numbers{n: 100, bad: odd}}, Sink: sink, BatchSize: 10, Workers: 1, MaxFailures: tt.limit}
-		doc, err := run(t, t.TempDir(), p, journal.Document{}, engine.Options{})
+		p := engine.Pipeline{Source: &numbers{n: 100, bad: odd}, Sink: sink, BatchSize: 10, MaxFailures: tt.limit}
+		dir := t.TempDir()
+		doc, err := run(t, dir, p, journal.Document{}, engine.Options{})
 		var e *pipeline.Error
 		if failed := errors.As(err, &e) && e.Code == "run.too_many_failures"; failed != tt.fails {
 			t.Errorf("%v: %v", tt.limit, err)
 		}
-		// Batches that were read already when the limit was passed are finished.
-		if doc.Summary.Total < tt.total || doc.Summary.Total > tt.total+60 {
+		// Batches behind the one that passed the limit are left out, however many were read already.
+		if doc.Summary.Total != tt.total {
 			t.Errorf("%v: %+v", tt.limit, doc.Summary)
 		}
-		if tt.fails && (doc.Status != journal.FailedStatus || sink.finished) {
-			t.Errorf("%v: status %s", tt.limit, doc.Status)
+		if !tt.fails {
+			continue
+		}
+		if doc.Status != journal.FailedStatus || sink.finished || doc.Checkpoint.Next != tt.total {
+			t.Errorf("%v: status %s, next %d", tt.limit, doc.Status, doc.Checkpoint.Next)
+		}
+		p.Source, p.MaxFailures = &numbers{n: 100, bad: odd}, nil
+		doc, err = run(t, dir, p, doc, engine.Options{})
+		if err != nil || doc.Summary != (journal.Summary{Total: 100, Inserted: 50, Failed: 50}) || !sink.finished {
+			t.Errorf("%v, resumed: %v %+v", tt.limit, err, doc.Summary)
 		}
 	}
 }
 
-// slow gives the stages behind it time to stop it.
-type slow struct{ numbers }
-
-func (s *slow) Next(ctx context.Context, most int) (*pipeline.Batch, error) {
-	select {
-	case <-time.After(5 * time.Millisecond):
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// A share that is passed stops the run, also where what was read behind it would bring it down again.
+func TestMaxFailuresEarly(t *testing.T) {
+	p := engine.Pipeline{Source: &numbers{n: 100, bad: func(n int) bool { return n < 3 }}, Sink: &memory{dieAt: -1}, BatchSize: 10,
+		MaxFailures: &pipeline.Threshold{Share: .2, IsShare: true}}
+	doc, err := run(t, t.TempDir(), p, journal.Document{}, engine.Options{})
+	var e *pipeline.Error
+	if !errors.As(err, &e) || e.Code != "run.too_many_failures" || doc.Summary.Total != 10 {
+		t.Errorf("%v %+v", err, doc.Summary)
 	}
-	return s.numbers.Next(ctx, most)
+}
+
+func TestMaxFailuresBeforeTheSourceBreaks(t *testing.T) {
+	p := engine.Pipeline{Source: &numbers{n: 100, bad: func(int) bool { return true }, breakAt: 15}, Sink: &memory{dieAt: -1}, BatchSize: 10, MaxFailures: &pipeline.Threshold{}}
+	doc, err := run(t, t.TempDir(), p, journal.Document{}, engine.Options{})
+	var e *pipeline.Error
+	if !errors.As(err, &e) || e.Code != "run.too_many_failures" || doc.Summary.Total != 10 {
+		t.Errorf("%v %+v", err, doc.Summary)
+	}
 }
 
 func TestTemporaryErrorsAreTriedAgain(t *testing.T) {

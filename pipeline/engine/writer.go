@@ -82,6 +82,10 @@ func (w *writer) run(ctx context.Context, jobs <-chan *job) error {
 }
 
 func (w *writer) batch(ctx context.Context, j *job) error {
+	if w.tooMany {
+		w.leftOut += int64(len(j.Records))
+		return nil
+	}
 	if err := w.write(ctx, j.Records); err != nil {
 		return err
 	}
@@ -107,6 +111,7 @@ func (w *writer) batch(ctx context.Context, j *job) error {
 		return context.Cause(ctx)
 	}
 	if w.MaxFailures.Exceeded(w.summary.Failed, w.summary.Total) {
+		w.tooMany = true
 		w.stopReading()
 	}
 	return nil
