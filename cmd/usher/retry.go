@@ -47,6 +47,7 @@ source: mend them there, or mend the pipeline, and retry. The reasons file besid
 			}
 			doc := journal.Document{
 				PipelineFile: p.File, PipelineHash: p.Hash, RetryOf: old.RunID, RetryFile: absolute(file), Attempt: old.Attempt + 1,
+				Selection: journal.Selection{Only: old.Selection.Only},
 			}
 			if old.Export != nil {
 				doc.Export, doc.Full = old.Export, true

@@ -39,6 +39,9 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("limit") && f.selection.Limit < 1 {
 		return &usageError{"usage.flag", "--limit takes a number from 1", "leave it out to take all records"}
 	}
+	if cmd.Flags().Changed("only") && strings.TrimSpace(f.selection.Only) == "" {
+		return &usageError{"usage.flag", "--only takes an expression, not an empty text", "leave it out to take all records"}
+	}
 	if f.selection.Offset < 0 {
 		return &usageError{"usage.flag", "--offset takes a number from 0", ""}
 	}

@@ -312,7 +312,7 @@ func openError(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return &pipeline.Error{Code: "file.not_found", Message: path + " does not exist",
-			Hint: "check the path; it counts from the folder of the pipeline file", Err: err, Unreachable: true}
+			Hint: "check the path; a relative one in a pipeline file counts from the folder of that file", Err: err, Unreachable: true}
 	case errors.Is(err, fs.ErrPermission):
 		return &pipeline.Error{Code: "file.unreadable", Message: path + " may not be read by this user",
 			Hint: "change its permissions, or run as its owner", Err: err, Unreachable: true}
