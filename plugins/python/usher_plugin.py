@@ -22,11 +22,15 @@ import threading
 import traceback
 from concurrent import futures
 
-import grpc
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+try:
+    import grpc
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+except ImportError as e:
+    sys.exit("%s has not what a plugin of usher needs: %s. Install grpcio, protobuf and cryptography for it (Debian: apt install python3-grpcio "
+             "python3-protobuf python3-cryptography), or name a Python that has them: command /usr/bin/python3" % (sys.executable, e))
 
 VERSION = 1
 _COOKIE = ("USHER_PLUGIN", "ad7b26aa-0f9e-4d46-8b59-0c3a3d0ff6d1")
@@ -295,13 +299,15 @@ class Hasher:
 class Record:
     """One user as a source gives it: fields is a dict of values, origin, line and key say where it is from.
 
-    With error (a code and a message) the record failed, and raw is its text.
+    With error (a code and a message) the record failed, and raw is its text. With gone the source no longer has the user, and
+    fields only say who it is.
     """
 
-    def __init__(self, fields, origin="", line=0, key="", error=None, raw=""):
-        self.fields, self.origin, self.line, self.key, self.error, self.raw = fields, origin, line, key, error, raw
+    def __init__(self, fields, origin="", line=0, key="", error=None, raw="", gone=False):
+        self.fields, self.origin, self.line, self.key, self.error, self.raw, self.gone = fields, origin, line, key, error, raw, gone
 
     def append(self, w):
+        w.data.append(1 if self.gone else 0)
         w.text(self.origin)
         w.varint(self.line)
         w.text(self.key)
