@@ -32,7 +32,7 @@ func pluginCache() string {
 func pluginsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugins",
-		Short: "List, add, verify and test plugins",
+		Short: "Write, test, add, list and verify plugins",
 		Long: `Plugins are programs of their own that bring connectors and hashers. A pipeline file declares those that it uses under
 plugins; those of the folder $USHER_PLUGINS, or else .usher/plugins beside the pipeline file, are there for every
 pipeline. A plugin is started only if its file has the checksum that was recorded when it was added.
@@ -49,7 +49,7 @@ Without a command, lists the plugins of the folder, or with --pipeline those tha
 	file := ""
 	cmd.Flags().StringVar(&file, "pipeline", "", "the pipeline file whose plugins are meant")
 	cmd.RunE = func(*cobra.Command, []string) error { return a.listPlugins(file) }
-	cmd.AddCommand(pluginsAddCommand(a), pluginsVerifyCommand(a), pluginsTestCommand(a), pluginsNodeCommand(), &cobra.Command{
+	cmd.AddCommand(pluginsNewCommand(a), pluginsAddCommand(a), pluginsVerifyCommand(a), pluginsTestCommand(a), pluginsNodeCommand(), &cobra.Command{
 		Use: "list", Short: "List the plugins of the folder", Args: arguments(0, 0, "nothing"), RunE: cmd.RunE,
 	})
 	return cmd

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usher-id/usher/password"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/value"
 )
@@ -352,6 +353,51 @@ func (s *folder) read() []string {
 	return list
 }
 
+// reverse is a hasher that writes passwords backwards behind a salt, with switches for what can be wrong with one.
+type reverse struct {
+	password.UnimplementedHasher
+	fault string
+	made  int
+}
+
+func (h *reverse) Verify(_ context.Context, encoded string, plain []byte, _ password.Context) password.Result {
+	_, text, ok := strings.Cut(encoded[len("rev$"):], "$")
+	switch {
+	case h.fault == "takes every password":
+		return password.Result{Outcome: password.Match}
+	case h.fault == "takes no password":
+		return password.Result{Outcome: password.Mismatch}
+	case h.fault == "takes the beginning of a hash" && strings.HasPrefix(string(backwards(plain)), text):
+		return password.Result{Outcome: password.Match}
+	case h.fault == "panics at the beginning of a hash" && text == "":
+		panic("no")
+	case ok && text == string(backwards(plain)):
+		return password.Result{Outcome: password.Match}
+	}
+	return password.Result{Outcome: password.Mismatch}
+}
+
+func (h *reverse) Hash(_ context.Context, plain []byte, _ password.Context) (string, error) {
+	h.made++
+	if h.fault == "has no salt" {
+		h.made = 1
+	}
+	if h.fault == "hashes what it does not verify" {
+		plain = append([]byte("."), plain...)
+	}
+	return fmt.Sprintf("rev$%d$%s", h.made, backwards(plain)), nil
+}
+
+func (h *reverse) NeedsRehash(string) (bool, string) {
+	return h.fault == "is never content", "it is old"
+}
+
+func backwards(plain []byte) []byte {
+	b := slices.Clone(plain)
+	slices.Reverse(b)
+	return b
+}
+
 // suites run a suite over a connector with the given fault.
 var suites = map[string]func(t *testing.T, fault string){
 	"source": func(t *testing.T, fault string) {
@@ -380,6 +426,17 @@ var suites = map[string]func(t *testing.T, fault string){
 			Want:    []string{"1", "2", "3", "4", "5"},
 			Secrets: []string{secret},
 		})
+	},
+	"hasher": func(t *testing.T, fault string) {
+		spec := password.HasherSpec{Name: "reverse", Layout: "rev$<salt>$<text>", Pattern: `rev\$[0-9]+\$[^\x00]*`, NUL: true,
+			Samples: []password.Sample{{Encoded: "rev$7$esroh tcerroc", Password: []byte("correct horse")}}}
+		switch fault {
+		case "has no sample":
+			spec.Samples = nil
+		case "looks like another":
+			spec.Pattern, spec.Samples[0].Encoded = ".*", "$2y$10$7EqJtq98hPqEX7fNZaFWoOhi5JMmmzmUbGXFWHwS9QmFPnZh5kE2u"
+		}
+		Hasher(t, HasherCase{Spec: spec, New: func(*testing.T) password.Hasher { return &reverse{fault: fault} }, Others: []string{"rev$$x", "$1$a$b"}})
 	},
 }
 
@@ -445,6 +502,15 @@ func TestBrokenConnectors(t *testing.T) {
 		{"transform: shows a secret", "shows a secret"},
 		{"transform: fails without a code", "without code or message"},
 		{"transform: filters without a reason", "without a reason"},
+		{"hasher: has no sample", "has no sample"},
+		{"hasher: takes every password", "another password"},
+		{"hasher: takes no password", "its password gives mismatch"},
+		{"hasher: takes the beginning of a hash", "bytes of a hash give match"},
+		{"hasher: panics at the beginning of a hash", "the hasher panicked"},
+		{"hasher: looks like another", "is taken for a hash of the format"},
+		{"hasher: has no salt", "the same hash twice"},
+		{"hasher: hashes what it does not verify", "a hash that it made gives mismatch"},
+		{"hasher: is never content", "hash again at once"},
 		{"sink: leaves records undecided", "did not decide record 1"},
 		{"sink: touches decided records", "decided"},
 		{"sink: cannot write twice", "it is there"},
