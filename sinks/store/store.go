@@ -33,9 +33,9 @@ var Type = pipeline.SinkType{
 				Doc: "Create roles that the store does not know. With `false`, a record that names one fails."},
 			{Name: "create_groups", Type: pipeline.Bool, Default: "true", Example: "false",
 				Doc: "Create groups that the store does not know. With `false`, a record that names one fails."},
-			{Name: "hasher", Type: pipeline.String, Enum: password.Hashers(), Default: password.DefaultHasher, Example: "bcrypt",
+			{Name: "hasher", Type: pipeline.String, Default: password.DefaultHasher, Example: "bcrypt",
 				Doc: "What hashes the passwords that come in plain text (`password: { plain: … }`), with its default costs, when a user is written: as many at " +
-					"a time as there are processors. Hashes are kept as they come."},
+					"a time as there are processors. One of `" + strings.Join(password.Hashers(), "`, `") + "`, or a hasher of a plugin. Hashes are kept as they come."},
 			{Name: "on_delete", Type: pipeline.String, Enum: identity.Policies(), Default: string(identity.Leave), Example: "disable",
 				Doc: "What becomes of the user of a record that the source says is gone (`deleted`), whether or not there is `upsert`. `ignore`: nothing, the record is skipped. " +
 					"`disable`: `disabled` is set. `delete`: the user is removed with all that belongs to it."},
