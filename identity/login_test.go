@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -179,5 +180,41 @@ func TestVerifyPasswordSideBySide(t *testing.T) {
 	formats, err := s.PasswordFormats(context.Background())
 	if diff := cmp.Diff([]FormatCount{{"bcrypt", 4, 0}}, formats); err != nil || diff != "" {
 		t.Error(err, diff)
+	}
+}
+
+// reversed is a hasher that is not built in: the password backwards.
+type reversed struct{ password.UnimplementedHasher }
+
+func (reversed) Verify(_ context.Context, encoded string, plain []byte, _ password.Context) password.Result {
+	back := slices.Clone(plain)
+	slices.Reverse(back)
+	if encoded == "rev$"+string(back) {
+		return password.Result{Outcome: password.Match}
+	}
+	return password.Result{Outcome: password.Mismatch}
+}
+
+// TestVerifyPasswordByAHasherOfAPlugin logs a user in whose hash only a plugin knows, and has the hash replaced.
+func TestVerifyPasswordByAHasherOfAPlugin(t *testing.T) {
+	ctx := context.Background()
+	if err := password.Register(password.HasherSpec{Name: "test-reversed", Layout: "rev$<password>", Pattern: `rev\$.+`}, reversed{}); err != nil {
+		t.Fatal(err)
+	}
+	s := storeOf(t, t.TempDir(), `{"email":"ann@x.com","password":{"hash":"rev$olleh","hasher":"test-reversed"}}`)
+	s.SetHashing(Hashing{Hasher: "bcrypt", Params: password.Params{Cost: 4}})
+	formats, err := s.PasswordFormats(ctx)
+	if err != nil || len(formats) != 1 || formats[0].Format != "test-reversed" || formats[0].Weaker != 1 {
+		t.Errorf("%+v, %v", formats, err)
+	}
+	for _, tt := range []struct {
+		plain    string
+		want     password.Outcome
+		rehashed bool
+	}{{"olleh", password.Mismatch, false}, {"hello", password.Match, true}, {"hello", password.Match, false}} {
+		login, err := s.VerifyPassword(ctx, "ann@x.com", []byte(tt.plain))
+		if err != nil || login.Result.Outcome != tt.want || login.Rehashed != tt.rehashed {
+			t.Errorf("%s: %+v, %v", tt.plain, login, err)
+		}
 	}
 }
