@@ -53,7 +53,16 @@ Secrets (password, mfa, raw, and with --from what looks like one) are only there
   usher export --store sqlite:users.db --default-fields --field 'Plan=user.app_metadata.plan' -o users.xlsx
   usher export --from crm.yaml --where 'user.email_verified' --field Mail=user.email -o - --format csv`,
 		Args: arguments(0, 0, "flags only"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.export(cmd, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// What is empty for want of a shell variable must not stand for all users.
+			if cmd.Flags().Changed("where") && strings.TrimSpace(f.where) == "" {
+				return &usageError{"usage.flag", "--where takes an expression, not an empty text", "leave it out to take all users"}
+			}
+			if cmd.Flags().Changed("ids") && len(f.ids) == 0 {
+				return &usageError{"usage.flag", "--ids takes ids, not an empty text", "leave it out to take all users"}
+			}
+			return a.export(cmd, f)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.store, "store", "", "the identity store to read, such as sqlite:users.db")

@@ -382,12 +382,40 @@ func (a *app) printNext(w io.Writer, doc journal.Document) {
 	state := a.stateFlag(filepath.Dir(filepath.Dir(filepath.Dir(doc.Outcomes))))
 	switch {
 	case doc.Plan:
-		fmt.Fprintf(w, "\nNothing was written. To do it: usher run %s\n", quoted(short(doc.PipelineFile)))
+		fmt.Fprintf(w, "\nNothing was written. To do it: %s\n", a.runLine(doc))
 	case doc.Status == journal.Interrupted || doc.Status == journal.FailedStatus:
-		fmt.Fprintf(w, "\nTo go on from here: usher resume %s%s\n", doc.RunID, state)
+		fmt.Fprintln(w)
+		if doc.Failure == nil || doc.Failure.Code != "run.source_changed" {
+			fmt.Fprintf(w, "To go on from here: usher resume %s%s\n", doc.RunID, state)
+		}
+		// A mended source is not what it was: a resume would refuse it.
+		if doc.Status == journal.FailedStatus && doc.RetryOf == "" && doc.Export == nil {
+			fmt.Fprintf(w, "To begin again, with what was mended: %s\n", a.runLine(doc))
+		}
 	case doc.Status == journal.CompletedWithFailures:
 		fmt.Fprintf(w, "\nMend the rejects, then: usher retry %s%s\n", doc.RunID, state)
 	}
+}
+
+// runLine is the command line that runs a document's pipeline over the same records.
+func (a *app) runLine(doc journal.Document) string {
+	line := "usher run " + quoted(short(doc.PipelineFile))
+	if doc.Selection.Offset > 0 {
+		line += fmt.Sprintf(" --offset %d", doc.Selection.Offset)
+	}
+	if doc.Selection.Limit > 0 {
+		line += fmt.Sprintf(" --limit %d", doc.Selection.Limit)
+	}
+	if doc.Selection.Only != "" {
+		line += " --only " + quoted(doc.Selection.Only)
+	}
+	if doc.Full {
+		line += " --full"
+	}
+	if a.state != "" {
+		line += " --state " + quoted(short(a.state))
+	}
+	return line
 }
 
 // oneLine keeps what stands in data from moving the terminal's cursor.

@@ -394,7 +394,7 @@ func stateError(err error) error {
 		return nil
 	}
 	return &pipeline.Error{Code: "state.unwritable", Message: "the run's journal cannot be written: " + err.Error(),
-		Hint: "make room or name another folder with --state, then `usher resume`", Err: err}
+		Hint: "make room and go on with `usher resume`, or begin again in another folder with --state", Err: err}
 }
 
 // appendFile is a buffered file that knows its size.
