@@ -70,10 +70,17 @@ var templateNames = [2][]string{
 	{"Nickname", "Username", "Email", "Email Verified", "Phone", "unionid", "openid", "Password", "Company", "Gender", "Disabled", "Department"},
 }
 
-// IsTemplate reports whether the fields are columns of the import template. Those that nobody filled in are not seen.
+// IsTemplate reports whether the fields are columns of the import template: half of them and no other, or most of them
+// with some that were added. Columns that nobody filled in are not seen.
 func IsTemplate(p *Profile) bool {
 	for _, names := range templateNames {
-		if len(p.Fields)*2 >= len(names) && !slices.ContainsFunc(p.Fields, func(f *Field) bool { return !slices.Contains(names, f.Name) }) {
+		known := 0
+		for _, f := range p.Fields {
+			if slices.Contains(names, f.Name) {
+				known++
+			}
+		}
+		if known*2 >= len(names) && known == len(p.Fields) || known*4 >= len(names)*3 {
 			return true
 		}
 	}

@@ -28,7 +28,7 @@ var targetNames = map[string][]string{
 	"picture":     {"picture", "avatar", "avatarurl", "photo", "photourl", "pictureurl", "image", "imageurl", "头像", "headimgurl", "headimg"},
 	"website":     {"website", "url", "userurl", "homepage", "blog", "个人网站", "网站"},
 	"gender":      {"gender", "sex", "性别", "geschlecht", "genero", "sexe"},
-	"birthdate":   {"birthdate", "birthday", "dateofbirth", "dob", "born", "生日", "出生日期", "geburtsdatum", "fechadenacimiento"},
+	"birthdate":   {"birthdate", "birthday", "dateofbirth", "dob", "born", "birth", "生日", "出生日期", "geburtsdatum", "fechadenacimiento"},
 	"zoneinfo":    {"zoneinfo", "timezone", "tz", "时区"},
 	"locale":      {"locale", "language", "lang", "preferredlanguage", "语言"},
 	"disabled": {"disabled", "isdisabled", "blocked", "isblocked", "banned", "isbanned", "suspended", "issuspended", "deactivated", "locked", "islocked", "是否被禁用", "是否禁用", "已禁用", "禁用",

@@ -315,6 +315,22 @@ INSERT INTO app_users VALUES (1, 'a@example.com', 'x');
 	}
 }
 
+// A table that only links users to something with a name gives the names.
+func TestSideTablesWithNames(t *testing.T) {
+	users := &profile.Table{Name: "t_member", Columns: []string{"member_id"}, Key: []string{"member_id"}}
+	for _, title := range []string{"name", "role_name"} {
+		side := profile.SideTables(users, []*profile.Table{
+			users,
+			{Name: "member_role", Columns: []string{"member_id", "role_id"}, Key: []string{"member_id", "role_id"}},
+			{Name: "role", Columns: []string{"id", title}, Key: []string{"id"}},
+		})
+		want := `{ query: "SELECT m.member_id, t.` + title + ` FROM member_role m JOIN role t ON t.id = m.role_id", on: member_id, key: member_id }`
+		if len(side) != 2 || side[1].Value != want {
+			t.Errorf("%s: %+v", title, side)
+		}
+	}
+}
+
 func objects(records []pipeline.Record) []*value.Object {
 	list := make([]*value.Object, len(records))
 	for i, r := range records {

@@ -183,13 +183,24 @@ func (t *Table) sideQuery(on string, tables []*Table) (query, as string) {
 		what := strings.TrimSuffix(normalised(link), "id")
 		for _, other := range tables {
 			normal := normalised(other.base())
-			if what == "" || other == t || len(other.Key) != 1 || !slices.Contains(other.Columns, "name") || !plainName.MatchString(other.Name) || !plainName.MatchString(other.Key[0]) {
+			title := other.title(what)
+			if what == "" || other == t || len(other.Key) != 1 || title == "" || !plainName.MatchString(other.Name) || !plainName.MatchString(other.Key[0]) {
 				continue
 			}
 			if strings.HasSuffix(normal, what) || strings.HasSuffix(normal, what+"s") {
-				return fmt.Sprintf("SELECT m.%s, t.name FROM %s m JOIN %s t ON t.%s = m.%s", on, t.Name, other.Name, other.Key[0], link), ""
+				return fmt.Sprintf("SELECT m.%s, t.%s FROM %s m JOIN %s t ON t.%s = m.%s", on, title, t.Name, other.Name, other.Key[0], link), ""
 			}
 		}
 	}
 	return "SELECT * FROM " + t.Name, ""
+}
+
+// title gives the column with the names of what the table lists, such as name or role_name; empty if it has none.
+func (t *Table) title(what string) string {
+	for _, column := range t.Columns {
+		if normal := normalised(column); plainName.MatchString(column) && (normal == "name" || normal == what+"name" || normal == what+"title") {
+			return column
+		}
+	}
+	return ""
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +22,7 @@ func evalCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "eval EXPR [FILE]",
 		Short: "Evaluate an expression over the records of a file or of standard input",
-		Long: `Evaluate an expression over every record of a JSON, CSV or Excel file, or of standard input, bound as user. Each record
+		Long: `Evaluate an expression over every record of a JSON, CSV, LDIF or Excel file, or of standard input, bound as user. Each record
 gives one line: the value as JSON, or {"error":{…}} where the expression fails or the record cannot be read; the exit
 code is 3 if one does. What the file holds is found out as a source would. Secrets are shown: the expression asked for
 them.`,
@@ -62,16 +64,29 @@ func (a *app) sourceFor(ctx context.Context, path string) (pipeline.Source, erro
 			return definition.NewSource(a.registry, env, "excel", map[string]string{"path": path})
 		}
 	}
-	name := "csv"
-	// A file that cannot be opened is the source's to complain about.
-	switch head, _, err := files.Look(ctx, look, absoluteInput(path), 512); {
-	case isWorkbook(err):
-		name = "excel"
-	case looksJSON(head):
-		name = "json"
-	}
-	return definition.NewSource(a.registry, env, name, map[string]string{"path": absoluteInput(path)})
+	head, _, err := files.Look(ctx, look, absoluteInput(path), 4096)
+	return definition.NewSource(a.registry, env, sourceOf(path, head, err), map[string]string{"path": absoluteInput(path)})
 }
+
+// sourceOf names the source that fits a file by how it begins, and an empty one by its name. One that cannot be opened is
+// that source's to complain about.
+func sourceOf(path string, head []byte, err error) string {
+	ext := strings.ToLower(filepath.Ext(files.Uncompressed(path)))
+	switch {
+	case isWorkbook(err), bytes.HasPrefix(head, []byte(compoundFile)), ext == ".xlsx", ext == ".xls":
+		return "excel"
+	case looksLDIF(path, head):
+		return "ldif"
+	case len(head) == 0 && (ext == ".csv" || ext == ".tsv" || ext == ".txt"):
+		return "csv"
+	case err != nil || looksJSON(head):
+		return "json"
+	}
+	return "csv"
+}
+
+// compoundFile is how workbooks of the old format and those with a password begin.
+const compoundFile = "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"
 
 func absoluteInput(path string) string {
 	if path == "-" {

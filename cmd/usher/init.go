@@ -237,19 +237,13 @@ func (a *app) identifyInput(ctx context.Context, given, dir string) (*input, err
 		// Not shown: it may be a DSN with a password in it.
 		return nil, &usageError{"usage.arguments", "this is neither a file nor a DSN that is known", "a DSN begins with mysql://, postgres://, sqlserver:// or sqlite:"}
 	}
-	switch {
-	case bytes.HasPrefix(head, []byte("SQLite format 3\x00")):
+	if bytes.HasPrefix(head, []byte("SQLite format 3\x00")) {
 		in.source, in.dialect = "sql", "sqlite"
 		in.options = map[string]string{"dsn": "sqlite:" + path}
 		in.written = []profile.Option{{Name: "dsn", Value: "sqlite:" + written}}
-	case isWorkbook(err), strings.EqualFold(filepath.Ext(path), ".xlsx"), strings.EqualFold(filepath.Ext(path), ".xls"):
-		in.source = "excel"
-	case looksLDIF(path, head):
-		in.source = "ldif"
-	case err != nil || looksJSON(head):
-		in.source = "json"
-	default:
-		in.source = "csv"
+		return in, nil
+	}
+	if in.source = sourceOf(path, head, err); in.source == "csv" {
 		in.options["empty"] = "null"
 		in.written = append(in.written, profile.Option{Name: "empty", Value: `"null"`, Plain: true, Comment: "an empty value is no value"})
 		if guess := charset.Detect(head, whole); guess.Encoding != charset.UTF8 {
