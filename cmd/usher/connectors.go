@@ -28,13 +28,13 @@ func connectorsCommand(a *app) *cobra.Command {
 		Use:   "show NAME",
 		Short: "Show the options of a connector",
 		Args:  arguments(1, 1, "the name of a connector"),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: a.completed(func() []string {
 			names := []string{}
 			for _, c := range a.allConnectors() {
 				names = append(names, c.Name)
 			}
-			return names, cobra.ShellCompDirectiveNoFileComp
-		},
+			return names
+		}),
 		RunE: func(_ *cobra.Command, args []string) error { return a.showConnector(args[0]) },
 	})
 	return list

@@ -52,11 +52,11 @@ func (f *hashFlags) fileFlag(cmd *cobra.Command, members string) {
 	cmd.Flags().StringVar(&f.file, "file", "", "answer each line of this NDJSON file, - for standard input: "+members)
 }
 
-func (f *hashFlags) formatFlags(cmd *cobra.Command) {
+func (f *hashFlags) formatFlags(a *app, cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.format, "format", "auto", "the hash's format; auto takes only what names itself")
 	cmd.Flags().StringArrayVar(&f.context, "context", nil, "NAME=VALUE that the format needs beside the hash: salt, username, … (repeatable)")
 	cmd.Flags().StringVar(&f.contextFile, "context-file", "", "the same as a JSON object in a file, for peppers and keys")
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("format", a.completed(formatNames))
 }
 
 func formatNames() []string {

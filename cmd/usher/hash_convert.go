@@ -63,7 +63,7 @@ Targets: ` + strings.Join(password.Targets(), ", ") + `.`,
 	}
 	cmd.Flags().StringVar(&to, "to", "", "the system that the hash goes to")
 	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions(password.Targets(), cobra.ShellCompDirectiveNoFileComp))
-	flags.formatFlags(cmd)
+	flags.formatFlags(a, cmd)
 	flags.fileFlag(cmd, `{"format"?, "encoded", "context"?}`)
 	return cmd
 }

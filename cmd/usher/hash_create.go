@@ -63,7 +63,7 @@ cost is the logarithm to base 2 of bcrypt's rounds.`,
 	}
 	cmd.Flags().StringVar(&hasher, "hasher", password.DefaultHasher, "one of "+strings.Join(password.Hashers(), ", "))
 	cmd.Flags().StringArrayVar(&given, "param", nil, "NAME=NUMBER, a cost of the hasher (repeatable)")
-	_ = cmd.RegisterFlagCompletionFunc("hasher", cobra.FixedCompletions(password.Hashers(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("hasher", a.completed(password.Hashers))
 	flags.fileFlag(cmd, `{"password"|"password_hex"}`)
 	return cmd
 }

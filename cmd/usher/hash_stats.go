@@ -44,7 +44,7 @@ makes: those are hashed anew when their users log in. Nothing is written.`,
 		},
 	}
 	cmd.Flags().StringVar(&hasher, "hasher", password.DefaultHasher, "the current hasher, one of "+strings.Join(password.Hashers(), ", "))
-	_ = cmd.RegisterFlagCompletionFunc("hasher", cobra.FixedCompletions(password.Hashers(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("hasher", a.completed(password.Hashers))
 	return cmd
 }
 

@@ -58,7 +58,7 @@ checked here, or a value beside the hash is missing), malformed, or over_limit (
 			return nil
 		},
 	}
-	flags.formatFlags(cmd)
+	flags.formatFlags(a, cmd)
 	flags.fileFlag(cmd, `{"format"?, "encoded", "password"|"password_hex", "context"?}`)
 	return cmd
 }

@@ -48,6 +48,7 @@ Without a command, lists the plugins of the folder, or with --pipeline those tha
 	}
 	file := ""
 	cmd.Flags().StringVar(&file, "pipeline", "", "the pipeline file whose plugins are meant")
+	_ = cmd.RegisterFlagCompletionFunc("pipeline", pipelineFiles)
 	cmd.RunE = func(*cobra.Command, []string) error { return a.listPlugins(file) }
 	cmd.AddCommand(pluginsNewCommand(a), pluginsAddCommand(a), pluginsVerifyCommand(a), pluginsTestCommand(a), pluginsNodeCommand(), &cobra.Command{
 		Use: "list", Short: "List the plugins of the folder", Args: arguments(0, 0, "nothing"), RunE: cmd.RunE,
@@ -67,9 +68,18 @@ func (a *app) usePlugins(file string) error {
 // pluginFlag has a command and those below it know plugins: those of the folder, and those of a pipeline file.
 func (a *app) pluginFlag(cmd *cobra.Command) {
 	file := cmd.PersistentFlags().String("pipeline", "", "a pipeline file whose plugins are known too")
+	_ = cmd.RegisterFlagCompletionFunc("pipeline", pipelineFiles)
 	cmd.PersistentPreRunE = func(*cobra.Command, []string) error {
 		a.began = true
 		return a.usePlugins(*file)
+	}
+}
+
+// completed completes words that plugins add to. A plugin that cannot be used adds none, and that is all: this is no place for errors.
+func (a *app) completed(words func() []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		_ = a.usePlugins(cmd.Flag("pipeline").Value.String())
+		return words(), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
