@@ -102,6 +102,9 @@ func newTransform(c *pipeline.Config) (*Transform, error) {
 			return nil, &pipeline.OptionError{Option: "rename", Message: "a name is empty"}
 		}
 		t.rename = append(t.rename, renamed{from, to})
+		if secret(to) {
+			t.addSecret(from)
+		}
 	}
 	slices.SortFunc(t.rename, func(a, b renamed) int { return strings.Compare(a.from, b.from) })
 	seen := map[string]bool{}
@@ -121,10 +124,7 @@ func newTransform(c *pipeline.Config) (*Transform, error) {
 		t.count(parent)
 		if a.Program != nil && secret(a.Target) {
 			for _, path := range a.Program.Paths() {
-				name := path[strings.LastIndexByte(path, '.')+1:]
-				if name != "*" && !slices.Contains(t.secrets, name) {
-					t.secrets = append(t.secrets, name)
-				}
+				t.addSecret(path)
 			}
 		}
 	}
@@ -143,6 +143,14 @@ func (t *Transform) count(parent int) {
 		t.width++
 	} else {
 		t.objects[parent].width++
+	}
+}
+
+// addSecret notes that the field at the end of a path of the source holds secrets.
+func (t *Transform) addSecret(path string) {
+	name := path[strings.LastIndexByte(path, '.')+1:]
+	if name != "*" && !slices.Contains(t.secrets, name) {
+		t.secrets = append(t.secrets, name)
 	}
 }
 

@@ -131,6 +131,10 @@ func TestSecretFields(t *testing.T) {
 	if got := tr.SecretFields(); !slices.Equal(got, []string{"h1", "s", "t"}) {
 		t.Errorf("%q", got)
 	}
+	tr = transform(t, "rename: { login.p: password.hash, n: name }")
+	if got := tr.SecretFields(); !slices.Equal(got, []string{"p"}) {
+		t.Errorf("%q", got)
+	}
 	if got := transform(t, "password: user").SecretFields(); len(got) > 0 {
 		t.Errorf("%q", got)
 	}
