@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -370,6 +371,32 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		if got := code(t, err); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
+	}
+}
+
+// Who may not look into the state folder beside the pipeline has no plugins there, and can use another one.
+func TestPluginsThatCannotBeLookedFor(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "p.yaml")
+	if err := os.WriteFile(path, []byte("source: kit\nsink: drop\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".usher"), nil, 0); err != nil { // root would enter any folder
+		t.Fatal(err)
+	}
+	r := registry()
+	r.Plugin = func(pipeline.Env, pipeline.Plugin) ([]any, error) { return nil, nil }
+	var log strings.Builder
+	env := pipeline.Env{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	if _, err := definition.Load(path, r, env); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "cannot be looked into") || !strings.Contains(log.String(), dir) {
+		t.Errorf("%q", log.String())
+	}
+	t.Setenv("USHER_PLUGINS", filepath.Join(dir, ".usher"))
+	if _, err := definition.Load(path, r, env); err == nil {
+		t.Error("a folder that was named is passed over")
 	}
 }
 

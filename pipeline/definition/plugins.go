@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -139,7 +140,12 @@ func (l *loader) installed() {
 	if err != nil || l.registry == nil || l.registry.Plugin == nil {
 		return
 	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return
+	case err != nil && os.Getenv("USHER_PLUGINS") == "":
+		// Another user's state folder stands beside the pipeline.
+		l.env.Log.Warn("the folder of plugins cannot be looked into: none of it is used", slog.String("folder", filepath.Dir(path)), slog.Any("error", err))
 		return
 	}
 	file := &loader{file: path, dir: filepath.Dir(path), registry: l.registry, env: l.env}
