@@ -55,8 +55,7 @@ custom_attributes.company, gender (M male; W and F female; U none), disabled, cu
 same rules as the workbook. A workbook itself cannot be appended to.
 
 **What is refused**, with a word on what to do: .xls, .xlsb, .ods, workbooks with a password, text files with the wrong name, damaged files, and files beyond the limits.`,
-		Options: []pipeline.Option{
-			files.Option(),
+		Options: append(files.WatchOptions(), []pipeline.Option{
 			{Name: "sheet", Type: pipeline.String, List: true, Example: "[Staff, Customers]",
 				Doc: "The sheets, by name or by number from 1, or `all`. The first one that is not hidden is read if nothing is stated."},
 			{Name: "header", Type: pipeline.String, Default: "auto", Example: "3",
@@ -77,7 +76,7 @@ same rules as the workbook. A workbook itself cannot be appended to.
 			{Name: "max_columns", Type: pipeline.Int, Default: "1024", Doc: "The number of columns up to which a sheet may have values."},
 			{Name: "max_cell", Type: pipeline.Size, Default: "128KB", Doc: "The size in bytes of the longest text of a cell; Excel has 32 767 characters at most."},
 			{Name: "shared_strings", Type: pipeline.Size, Default: "16MB", Doc: "The size in bytes of the shared texts that are kept in memory."},
-		},
+		}...),
 	},
 	New: func(env pipeline.Env, c *pipeline.Config) (pipeline.Source, error) { return newSource(env, c) },
 }
@@ -144,7 +143,11 @@ func newSource(env pipeline.Env, c *pipeline.Config) (*Source, error) {
 		}
 	}
 	o.limits.rows, o.limits.columns = min(o.limits.rows, maxRows), min(o.limits.columns, maxColumns)
-	return &Source{env: env, set: files.NewSet(env, c.Strings("path")), options: o}, nil
+	set, err := files.NewWatched(env, c)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{env: env, set: set, options: o}, nil
 }
 
 // Source reads Excel workbooks.
@@ -189,7 +192,7 @@ type sheetRows struct {
 
 // Check implements pipeline.Checker.
 func (s *Source) Check(ctx context.Context) error {
-	c := &Source{env: s.env, set: files.NewSet(s.env, s.set.Patterns()), options: s.options, rejects: s.rejects}
+	c := &Source{env: s.env, set: s.set.Copy(), options: s.options, rejects: s.rejects}
 	if slices.Contains(s.set.Patterns(), "-") {
 		return c.set.Check(ctx)
 	}
@@ -503,6 +506,18 @@ func (s *Source) Close() error {
 	s.closeBook()
 	return s.set.Close()
 }
+
+// SetCursor implements pipeline.Cursored.
+func (s *Source) SetCursor(stored []byte) { s.set.SetCursor(stored) }
+
+// Cursor implements pipeline.Cursored: the files that were taken, where they are watched.
+func (s *Source) Cursor() []byte { return s.set.Cursor() }
+
+// Scope implements pipeline.Scoped.
+func (s *Source) Scope() []byte { return s.set.Scope() }
+
+// SetScope implements pipeline.Scoped.
+func (s *Source) SetScope(scope []byte) { s.set.SetScope(scope) }
 
 // Fingerprint implements pipeline.Fingerprinter.
 func (s *Source) Fingerprint() (string, error) { return s.set.Fingerprint() }

@@ -30,8 +30,20 @@ func Option() pipeline.Option {
 
 // Options declares the options of a source that also reads what is in zip files, and that can watch a folder.
 func Options() []pipeline.Option {
+	list := WatchOptions()
+	list[0].Doc += " A zip file is read as the files in it, sorted by name; `users.zip!*.csv` takes some of them."
+	return append(list,
+		pipeline.Option{Name: "max_unpacked", Type: pipeline.Size, Default: "64GB",
+			Doc: "The size in bytes up to which a compressed file, or all that is in a zip file, is unpacked."},
+		pipeline.Option{Name: "max_ratio", Type: pipeline.Int, Default: "250",
+			Doc: "How many times its size a compressed file may unpack to, once that is more than 64 MB: a bound on files made to do harm."},
+	)
+}
+
+// WatchOptions declares the options of a source that can watch a folder, and whose files may be zip files themselves.
+func WatchOptions() []pipeline.Option {
 	path := Option()
-	path.Doc += " A zip file is read as the files in it, sorted by name; `users.zip!*.csv` takes some of them. With `watch`, a folder is the files in it."
+	path.Doc += " With `watch`, a folder is the files in it."
 	return []pipeline.Option{
 		path,
 		{Name: "watch", Type: pipeline.Bool,
@@ -39,10 +51,6 @@ func Options() []pipeline.Option {
 				"is no error. A file that has changed is taken again as a whole. `usher cursor` shows what was taken, `usher run --full` takes everything."},
 		{Name: "settle", Type: pipeline.Duration, Default: "10s",
 			Doc: "With `watch`: a file that was changed less than this ago is still being written, and left for the next run."},
-		{Name: "max_unpacked", Type: pipeline.Size, Default: "64GB",
-			Doc: "The size in bytes up to which a compressed file, or all that is in a zip file, is unpacked."},
-		{Name: "max_ratio", Type: pipeline.Int, Default: "250",
-			Doc: "How many times its size a compressed file may unpack to, once that is more than 64 MB: a bound on files made to do harm."},
 	}
 }
 
@@ -100,12 +108,21 @@ func (in *input) name() string {
 
 // New gives the set of files that Options describe. It does no I/O.
 func New(env pipeline.Env, c *pipeline.Config) (*Set, error) {
-	s := NewSet(env, c.Strings("path"))
+	s, err := NewWatched(env, c)
+	if err != nil {
+		return nil, err
+	}
 	s.archives = true
 	s.limits = Limits{Size: c.Int("max_unpacked"), Ratio: c.Int("max_ratio")}
 	if s.limits.Size <= 0 || s.limits.Ratio <= 0 {
 		return nil, &pipeline.OptionError{Option: "max_ratio", Message: "max_unpacked and max_ratio must be more than 0"}
 	}
+	return s, nil
+}
+
+// NewWatched gives the set of files that WatchOptions describe. It does no I/O.
+func NewWatched(env pipeline.Env, c *pipeline.Config) (*Set, error) {
+	s := NewSet(env, c.Strings("path"))
 	if c.Bool("watch") {
 		if slices.Contains(s.patterns, stdin) {
 			return nil, &pipeline.OptionError{Option: "watch", Message: "the standard input cannot be watched", Hint: "name a folder"}
@@ -183,12 +200,15 @@ func (s *Set) expand(inputs []input, in input) ([]input, error) {
 }
 
 // Check reports whether Open would find everything, and leaves nothing open.
-func (s *Set) Check(ctx context.Context) error {
-	c := &Set{patterns: s.patterns, stdin: s.stdin, archives: s.archives, limits: s.limits}
+func (s *Set) Check(ctx context.Context) error { return s.Copy().Open(ctx) }
+
+// Copy gives a set that finds the same files, and says nothing about those that it leaves out.
+func (s *Set) Copy() *Set {
+	c := &Set{patterns: s.patterns, stdin: s.stdin, archives: s.archives, limits: s.limits, ctx: context.Background()}
 	if s.watch != nil {
 		c.watch = s.watch.silent()
 	}
-	return c.Open(ctx)
+	return c
 }
 
 func (s *Set) find() ([]input, error) {

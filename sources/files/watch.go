@@ -213,6 +213,3 @@ func (s *Set) SetScope(scope []byte) {
 		s.watch.scope, s.watch.bad = remembered(scope)
 	}
 }
-
-// Watching reports whether the set may have no files, because none is new.
-func (s *Set) Watching() bool { return s.watch != nil }

@@ -28,14 +28,17 @@ file (` + "`:<`" + `) fails its entry: no file is read because data names it.
 The text of ldapsearch around the entries is passed over, but one that says that the directory cut the search short is an error: the export is not whole.
 
 Rejects are LDIF, as the entries stood in the file.`,
-		Options: []pipeline.Option{
-			files.Option(),
-			{Name: "max_record_size", Type: pipeline.Size, Default: "16MB",
+		Options: append(files.Options(),
+			pipeline.Option{Name: "max_record_size", Type: pipeline.Size, Default: "16MB",
 				Doc: "The size in bytes up to which an entry is read; a larger one is a failed record."},
-		},
+		),
 	},
 	New: func(env pipeline.Env, c *pipeline.Config) (pipeline.Source, error) {
-		s := &Source{env: env, set: files.NewSet(env, c.Strings("path")), maxBytes: c.Int("max_record_size")}
+		set, err := files.New(env, c)
+		if err != nil {
+			return nil, err
+		}
+		s := &Source{env: env, set: set, maxBytes: c.Int("max_record_size")}
 		if s.maxBytes <= 0 {
 			return nil, &pipeline.OptionError{Option: "max_record_size", Message: "it must be more than 0"}
 		}
@@ -68,6 +71,10 @@ func (s *Source) Open(ctx context.Context) error {
 	}
 	s.pending, s.batch = nil, 0
 	s.cut = cutter{w: files.NewWindow(s.maxBytes)}
+	if s.set.Len() == 0 { // nothing new in what is watched
+		s.pending = io.EOF
+		return nil
+	}
 	return s.start(0)
 }
 
@@ -184,6 +191,18 @@ func (s *Source) record(r *pipeline.Record) (known bool, err error) {
 
 // Close implements pipeline.Source.
 func (s *Source) Close() error { return s.set.Close() }
+
+// SetCursor implements pipeline.Cursored.
+func (s *Source) SetCursor(stored []byte) { s.set.SetCursor(stored) }
+
+// Cursor implements pipeline.Cursored: the files that were taken, where they are watched.
+func (s *Source) Cursor() []byte { return s.set.Cursor() }
+
+// Scope implements pipeline.Scoped.
+func (s *Source) Scope() []byte { return s.set.Scope() }
+
+// SetScope implements pipeline.Scoped.
+func (s *Source) SetScope(scope []byte) { s.set.SetScope(scope) }
 
 // Fingerprint implements pipeline.Fingerprinter.
 func (s *Source) Fingerprint() (string, error) { return s.set.Fingerprint() }

@@ -1,6 +1,7 @@
 package ldifsource_test
 
 import (
+	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,37 @@ func TestAcceptance(t *testing.T) {
 		},
 		Secrets: []string{"hunter2-secret"},
 	})
+}
+
+// Exports in a zip file are read as those beside one another are.
+func TestZip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "people.zip")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(f)
+	for name, text := range map[string]string{"a.ldif": "dn: uid=ann,dc=x\n", "b.ldif": "dn: uid=bob,dc=x\n"} {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = io.WriteString(w, text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s := acceptance.NewSource(t, ldifsource.Type, pipeline.Env{}, "{path: "+path+"}")
+	defer s.Close()
+	if err := s.Open(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Next(context.Background(), 10)
+	if err != nil || len(b.Records) != 2 || b.Records[1].Ref.String() != "people.zip!b.ldif:1" {
+		t.Errorf("%+v, %v", b, err)
+	}
 }
 
 // read gives the records of a text, each as JSON or as its problems, and the error that ended it.
