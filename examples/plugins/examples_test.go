@@ -230,3 +230,20 @@ func TestNode(t *testing.T) {
 	e.usher(0, "plugins", "add", "legacy.js", "--command", "usher plugins node")
 	e.want(e.counts(0, "run", "pipeline.yaml"), [4]int{2, 0, 0, 0})
 }
+
+// The same functions under another name are another hasher.
+func TestNodeTwice(t *testing.T) {
+	e := copyExample(t, "node")
+	script, err := os.ReadFile(filepath.Join(e.dir, "legacy.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(e.dir, "older.js"), script, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"legacy", "older"} {
+		if out := e.usher(0, "plugins", "add", name+".js", "--command", "usher plugins node", "--json"); !strings.Contains(out, `"name":"`+name+`","summary"`) {
+			t.Errorf("%s.js has %s", name, out)
+		}
+	}
+}

@@ -1,22 +1,33 @@
 package host
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/usher-id/usher/pipeline"
 	pb "github.com/usher-id/usher/plugins/proto/usher/plugin/v1"
 )
 
-// What a plugin says of itself is the same as long as its file is: it is kept by checksum, so that a pipeline file can be read without
-// starting anything. Where it cannot be kept the plugin is asked again.
+// What a plugin says of itself is the same as long as its file and the way in which it is run are: it is kept by them, so that a pipeline file can be
+// read without starting anything. Where it cannot be kept the plugin is asked again.
 
-func (h *Host) cached(sum string) *pb.DescribeResponse {
+// cacheKey names what a plugin says. The file's name counts: a script may be called by it.
+func cacheKey(decl pipeline.Plugin) string {
+	key := sha256.Sum256(fmt.Appendf(nil, "%s %q %q", strings.ToLower(decl.SHA256), filepath.Base(decl.Path), decl.Command))
+	return hex.EncodeToString(key[:])
+}
+
+func (h *Host) cached(key string) *pb.DescribeResponse {
 	if h.cache == "" {
 		return nil
 	}
-	data, err := os.ReadFile(filepath.Join(h.cache, sum))
+	data, err := os.ReadFile(filepath.Join(h.cache, key))
 	if err != nil {
 		return nil
 	}
@@ -27,7 +38,7 @@ func (h *Host) cached(sum string) *pb.DescribeResponse {
 	return d
 }
 
-func (h *Host) keep(sum string, d *pb.DescribeResponse) {
+func (h *Host) keep(key string, d *pb.DescribeResponse) {
 	if h.cache == "" {
 		return
 	}
@@ -35,12 +46,12 @@ func (h *Host) keep(sum string, d *pb.DescribeResponse) {
 	if err != nil || os.MkdirAll(h.cache, 0o700) != nil {
 		return
 	}
-	f, err := os.CreateTemp(h.cache, sum+".*")
+	f, err := os.CreateTemp(h.cache, key+".*")
 	if err != nil {
 		return
 	}
 	_, err = f.Write(data)
-	if f.Close() == nil && err == nil && os.Rename(f.Name(), filepath.Join(h.cache, sum)) == nil {
+	if f.Close() == nil && err == nil && os.Rename(f.Name(), filepath.Join(h.cache, key)) == nil {
 		return
 	}
 	_ = os.Remove(f.Name())

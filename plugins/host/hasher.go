@@ -135,7 +135,11 @@ func (h *hasher) configure(ctx context.Context, process *process) error {
 	for i, item := range v.GetItems() {
 		switch {
 		case i%2 == 0 && item.GetVerdict() != pb.Verdict_VERDICT_MATCH:
-			return bad("the password of sample %d gives %s %s", i/2+1, outcomes[item.GetVerdict()], printable(item.GetReason()))
+			gives := outcomes[item.GetVerdict()].String()
+			if reason := printable(item.GetReason()); reason != "" {
+				gives += ": " + reason
+			}
+			return bad("the password of sample %d gives %s", i/2+1, gives)
 		case i%2 == 1 && item.GetVerdict() == pb.Verdict_VERDICT_MATCH:
 			return bad("another password than that of sample %d matches too", i/2+1)
 		}

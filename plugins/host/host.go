@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"time"
 
@@ -217,8 +216,8 @@ func (h *Host) Describe(ctx context.Context, decl pipeline.Plugin, log *slog.Log
 	if err := verify(decl); err != nil {
 		return nil, err
 	}
-	sum := strings.ToLower(decl.SHA256)
-	if d := h.cached(sum); d != nil {
+	key := cacheKey(decl)
+	if d := h.cached(key); d != nil {
 		return d, nil
 	}
 	p := h.plugin(decl, log)
@@ -233,7 +232,7 @@ func (h *Host) Describe(ctx context.Context, decl pipeline.Plugin, log *slog.Log
 	if err := p.valid(d); err != nil {
 		return nil, err
 	}
-	h.keep(sum, d)
+	h.keep(key, d)
 	return d, nil
 }
 

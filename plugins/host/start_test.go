@@ -112,9 +112,13 @@ func TestDescriptionIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What was kept and is damaged is asked for again.
-	if err := os.WriteFile(filepath.Join(cache, p.SHA256), []byte("\xff\xff"), 0o600); err != nil {
+	kept, err := os.ReadDir(cache)
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("%v, kept are %v", err, kept)
+	}
+	if err := os.WriteFile(filepath.Join(cache, kept[0].Name()), []byte("\xff\xff"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := host.New(cache).Load(pipeline.Env{Log: testLog(t)}, p)
+	_, err = host.New(cache).Load(pipeline.Env{Log: testLog(t)}, p)
 	wantError(t, err, "plugin.exited", "")
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,7 +29,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if repository, err = filepath.Abs("../.."); err == nil {
+	flag.Parse()
+	if repository, err = filepath.Abs("../.."); err == nil && !testing.Short() {
 		bin = dir
 		var out []byte
 		if out, err = exec.Command("go", "build", "-ldflags=-w", "-o", dir, "../../cmd/usher").CombinedOutput(); err != nil {
@@ -69,12 +71,15 @@ func newProject(t *testing.T) *project {
 		t.Fatal(err)
 	}
 	return &project{t, t.TempDir(), append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "XDG_CACHE_HOME="+t.TempDir(),
-		"GOCACHE="+strings.TrimSpace(string(cache)), "GOPROXY=off", "GOWORK=off", "GOFLAGS=-trimpath -ldflags=-w", // without what debuggers read, it is linked in half the time
+		"GOCACHE="+strings.TrimSpace(string(cache)), "GOPROXY=off", "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-trimpath -ldflags=-w", // without what debuggers read, it is linked in half the time
 		"NO_COLOR=1")}
 }
 
 // Every project is written, tested, built, recorded and run with the very commands that usher says come next.
 func TestProjects(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds programs")
+	}
 	for _, kind := range scaffold.Kinds {
 		for _, language := range scaffold.Languages {
 			if !scaffold.Can(kind, language) {
