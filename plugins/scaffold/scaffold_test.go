@@ -88,43 +88,60 @@ func TestProjects(t *testing.T) {
 			t.Run(kind+" in "+language, func(t *testing.T) {
 				t.Parallel()
 				p := newProject(t)
-				command := fmt.Sprintf("usher plugins new %s my-%[1]s --lang %s --json", kind, language)
-				if language == "go" {
-					command += " --usher '" + repository + "'"
-				}
-				var written struct {
-					Folder string
-					Files  []string
-					Next   []string
-				}
-				if err := json.Unmarshal([]byte(p.sh(p.dir, command)), &written); err != nil {
-					t.Fatal(err)
-				}
+				written := p.write(kind, "my-"+kind, language)
 				for _, name := range written.Files {
 					if _, err := os.Stat(filepath.Join(written.Folder, name)); err != nil {
 						t.Error(err)
 					}
 				}
-				if len(written.Next) != 3 {
-					t.Fatalf("the next commands are %q", written.Next)
-				}
-				dir := p.dir
-				for i, command := range written.Next {
-					// The first Python on the search path may be one that knows nothing of Debian's packages.
-					command = strings.ReplaceAll(command, "--command python3", "--command '/usr/bin/python3 -B'")
-					if i == 2 {
-						command += " --json --quiet"
-					}
-					out := p.sh(dir, command)
-					if i == 0 {
-						dir = written.Folder
-					}
-					if i == 2 {
-						p.sees(kind, dir, out)
-					}
-				}
+				p.sees(kind, written.Folder, p.next(written))
 			})
 		}
+	}
+}
+
+// written is what usher says of a project.
+type written struct {
+	Folder string
+	Files  []string
+	Next   []string
+}
+
+func (p *project) write(kind, name, language string) (w written) {
+	p.Helper()
+	command := fmt.Sprintf("usher plugins new %s %s --lang %s --json", kind, name, language)
+	if language == "go" {
+		command += " --usher '" + repository + "'"
+	}
+	if err := json.Unmarshal([]byte(p.sh(p.dir, command)), &w); err != nil {
+		p.Fatal(err)
+	}
+	return w
+}
+
+// next does what comes next, and gives what the run says.
+func (p *project) next(w written) (result string) {
+	p.Helper()
+	if len(w.Next) != 3 {
+		p.Fatalf("the next commands are %q", w.Next)
+	}
+	dir := p.dir
+	for _, command := range w.Next {
+		// The first Python on the search path may be one that knows nothing of Debian's packages.
+		command = strings.ReplaceAll(command, "--command python3", "--command '/usr/bin/python3 -B'")
+		if strings.HasPrefix(command, "usher run") {
+			command += " --json --quiet"
+		}
+		result = p.sh(dir, command)
+		dir = w.Folder
+	}
+	return result
+}
+
+func (p *project) put(file, text string) {
+	p.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		p.Fatal(err)
 	}
 }
 
