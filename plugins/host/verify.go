@@ -85,7 +85,7 @@ func runnable(decl pipeline.Plugin) error {
 		return err
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o111 == 0 {
-		return pluginError("not_executable", decl, fmt.Sprintf("may not be run: %s has no run bit", decl.Path), "chmod +x "+decl.Path)
+		return pluginError("not_executable", decl, fmt.Sprintf("may not be run: %s has no run bit", decl.Path), "chmod +x "+decl.Path+", or for a script name its interpreter by command")
 	}
 	f, err := os.Open(decl.Path)
 	if err != nil {

@@ -115,7 +115,7 @@ func (p Project) Next(folder string) []string {
 		}
 		return []string{"cd " + folder + " && " + test, "go build && usher plugins add " + program, run}
 	case "python":
-		return []string{"cd " + folder + " && usher plugins test plugin.py --command python3",
+		return []string{"cd " + folder + " && usher plugins test plugin.py --name " + p.Name + " --command python3",
 			"usher plugins add plugin.py --name " + p.Name + " --command python3 --file usher_plugin.py --file usher_plugin.binpb", run}
 	}
 	return []string{"cd " + folder + " && usher plugins test " + p.Name + ".js --command 'usher plugins node'",
