@@ -84,6 +84,11 @@ func Identify(encoded string) []Candidate {
 		}
 		return commonness(a.Format) - commonness(b.Format)
 	})
+	if len(out) > 1 && out[1].Confidence > Possible { // two are written like this: none is certain, as Recognise has it
+		for i := range out {
+			out[i].Confidence = min(out[i].Confidence, Likely)
+		}
+	}
 	return out
 }
 

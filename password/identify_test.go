@@ -58,3 +58,16 @@ func TestIdentifyRanks(t *testing.T) {
 		t.Errorf("a plain password is identified as %v", got)
 	}
 }
+
+// TestCertainIsWhatNeedsNoDeclaration holds what identify says against what format: auto takes.
+func TestCertainIsWhatNeedsNoDeclaration(t *testing.T) {
+	for _, v := range vectors(t) {
+		got := Identify(v.Encoded)
+		if len(got) == 0 || got[0].Confidence != Certain || got[0].Problem != "" {
+			continue
+		}
+		if _, err := Recognise(v.Encoded); err != nil {
+			t.Errorf("%s: certain is %s, and it cannot be chosen: %v", v.ID, got[0].Format, err)
+		}
+	}
+}

@@ -448,7 +448,7 @@ func otherFormats() []Format {
 		{Name: "lm-half", Family: "enterprise", Layout: "<hash:hex:16>", Scheme: "DES under seven characters in upper case", why: whyShape, parse: parseLM(1)},
 		{Name: "lm", Family: "enterprise", Layout: "<hash:hex:32>", Scheme: "LAN Manager: two halves of lm-half", why: whyShape, parse: parseLM(2)},
 		{Name: "magento2", Family: "cms", Layout: "<hash:hex>:<salt>:<version>[:<version>…]", Scheme: "md5, sha256 and argon2id, one over the other", certainty: Likely, why: "hash, salt and known versions between colons", nul: true, parse: parseMagento2},
-		{Name: "nextcloud", Family: "cms", Layout: "1|<bcrypt>, 2|<argon2i>, 3|<argon2id>", Scheme: "bcrypt or argon2", certainty: Certain, parse: parseNextcloud},
+		{Name: "nextcloud", Family: "cms", Layout: "1|<bcrypt>, 2|<argon2i>, 3|<argon2id>", Scheme: "bcrypt or argon2", prefix: "1|", prefixes: []string{"2|", "3|"}, certainty: Certain, parse: parseNextcloud},
 	}
 	for digest := range digestSizes {
 		out = append(out, rawDigest(digest))

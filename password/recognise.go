@@ -35,6 +35,9 @@ func Recognise(encoded string) (format string, err error) {
 		}
 	}
 	if first != nil && !first.foreign {
+		if otherwise(first.Format, encoded) {
+			return "", &Error{Code: CodeUnknown, Message: "other systems begin hashes like " + first.Format + ": declare the format"}
+		}
 		return first.Format, first
 	}
 	for _, f := range added().list {
@@ -120,6 +123,17 @@ func ambiguous(f *Format, encoded string, l *Limits) string {
 		}
 	}
 	return ""
+}
+
+// otherwise says whether a string that is malformed as one format is well formed as another that is likely, too: what Django and
+// Werkzeug write behind md5$ is no broken md5 of PostgreSQL.
+func otherwise(format, encoded string) bool {
+	for _, c := range Identify(encoded) {
+		if c.Format != format && c.Confidence >= Likely && c.Problem == "" {
+			return true
+		}
+	}
+	return false
 }
 
 func hasPrefixFold(s, prefix string) bool {

@@ -69,6 +69,8 @@ func TestRecogniseSaysWhatIsWrongAndNeverShowsTheHash(t *testing.T) {
 		{"bare hex", "5f4dcc3b5aa765d61d8327deb882cf99", "", CodeUnknown, "32 hexadecimal digits may be MD5, NT, MD4 or a salted scheme: declare the format"},
 		{"unknown scheme", "{ROT13}uhagre2", "", CodeUnknown, "no format with this prefix is known: declare the format, or add a hasher for it"},
 		{"passlib cut off", "$pbkdf2-sha256$1000$.v9fS2kthTDGGONcKyVEyA", "passlib-pbkdf2-sha256", CodeMalformed, `passlib-pbkdf2-sha256: no "$" after the salt: the hash was cut off`},
+		{"another system's of the same prefix", "md5$STJGtunv3OB8$bdf789f9cd224e4f6a78730733ee164d", "", CodeUnknown, "other systems begin hashes like postgres-md5: declare the format"},
+		{"another system's in other letters", "{pbkdf2}c48f39a217ceaa16520caec3b7c5bcf6f86b7ac9d77abbe6626383e885cfce225abb8f6ee7a7a12d", "", CodeUnknown, "other systems begin hashes like ldap-pbkdf2-sha1: declare the format"},
 		{"plain text", "hunter2", "", CodeUnknown, "nothing in the string names its format: declare it"},
 		{"empty", "", "", CodeUnknown, "an empty string is no hash"},
 	} {
