@@ -225,6 +225,7 @@ type credential struct {
 var (
 	errNoText = errors.New("the hash is no text")
 	errEmpty  = errors.New("the hash is an empty string")
+	errPlain  = errors.New("the password is an empty string")
 )
 
 func read(o *value.Object) credential {
@@ -234,7 +235,9 @@ func read(o *value.Object) credential {
 		case "hash", "expire_after":
 		case "plain":
 			if plain, ok := text(v); ok {
-				c.plain = plain
+				if c.plain = plain; plain == "" {
+					c.err = errPlain
+				}
 				return c
 			}
 		case "format", "hasher":
@@ -276,7 +279,7 @@ func (p *Passwords) judge(o *value.Object) (Count, *password.Converted) {
 		return Count{Format: "plain", Taken: NotAtAll, Reason: "it is in plain text, and nothing on the way hashes it"}, nil
 	case c.plain != "":
 		return Count{Format: "plain", Taken: Hashed}, nil
-	case errors.Is(c.err, errNoText), errors.Is(c.err, errEmpty):
+	case errors.Is(c.err, errNoText), errors.Is(c.err, errEmpty), errors.Is(c.err, errPlain):
 		return Count{Taken: NotAtAll, Reason: c.err.Error()}, nil
 	case c.err != nil:
 		return refused(c.format, c.err), nil

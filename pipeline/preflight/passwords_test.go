@@ -34,6 +34,7 @@ func count(t *testing.T, s pipeline.Sink) ([]Count, int64) {
 		`{"password":{"hash":"301286b3bfc75c2f449106244075a7a3"}}`,
 		`{"password":{"hash":"x","format":"acme-v2"}}`,
 		`{"password":{"plain":"open sesame"}}`,
+		`{"password":{"plain":""}}`,
 		`{"password":null}`,
 		`{}`,
 	} {
@@ -67,7 +68,7 @@ func short(counts []Count) []string {
 
 func TestAStoreTakesAllThatCanBeRead(t *testing.T) {
 	counts, none := count(t, nil)
-	want := []string{"3 bcrypt as_is", "1  not_at_all 32 hexadecimal digit", "1 acme-v2 as_is no hasher of this na", "1 bcrypt not_at_all the hash is malforme",
+	want := []string{"3 bcrypt as_is", "1  not_at_all 32 hexadecimal digit", "1  not_at_all the password is an e", "1 acme-v2 as_is no hasher of this na", "1 bcrypt not_at_all the hash is malforme",
 		"1 hex-md5 as_is", "1 hex-md5 as_is verifying needs more", "1 plain hashed"}
 	if diff := cmp.Diff(want, short(counts)); diff != "" || none != 2 {
 		t.Errorf("%s\n%d without", diff, none)
@@ -76,7 +77,7 @@ func TestAStoreTakesAllThatCanBeRead(t *testing.T) {
 
 func TestATargetTakesWhatItCanHold(t *testing.T) {
 	counts, _ := count(t, sink{})
-	want := []string{"3 bcrypt as_is", "1  not_at_all 32 hexadecimal digit", "1 acme-v2 not_at_all no hash format is ca", "1 bcrypt not_at_all the hash is malforme",
+	want := []string{"3 bcrypt as_is", "1  not_at_all 32 hexadecimal digit", "1  not_at_all the password is an e", "1 acme-v2 not_at_all no hash format is ca", "1 bcrypt not_at_all the hash is malforme",
 		"1 hex-md5 not_at_all Supabase takes bcryp", "1 hex-md5 not_at_all the context key \"pos", "1 plain hashed"}
 	if diff := cmp.Diff(want, short(counts)); diff != "" {
 		t.Error(diff)
