@@ -28,6 +28,7 @@ import (
 //	die:PART:N[:FILE]    dies at record N of a source, transform or sink; with FILE only while that does not exist
 //	hang:PART:N[:FILE]   hangs there
 //	stop:PART:N[:FILE]   stops itself there as by SIGSTOP
+//	panic:PART:N[:FILE]  panics there, of which the SDK makes an error
 //
 // Several have a comma between them.
 const ModeVariable = "TESTPLUGIN_MODE"
@@ -101,6 +102,8 @@ func dieAt(part string, n int64) {
 			os.Exit(3)
 		case "hang":
 			time.Sleep(time.Hour)
+		case "panic":
+			panic("nobody expected this")
 		case "stop":
 			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		}

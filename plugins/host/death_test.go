@@ -117,6 +117,34 @@ func TestGivenUp(t *testing.T) {
 	}
 }
 
+// TestAnErrorIsNoDeath has parts fail once: an error stops the run, and is not lost over the end of the conversation that follows it.
+func TestAnErrorIsNoDeath(t *testing.T) {
+	for _, part := range []string{"source", "transform", "sink"} {
+		t.Run(part, func(t *testing.T) {
+			p := loadWith(t, fmt.Sprintf("panic:%s:%d:%s", part, 2345, filepath.Join(t.TempDir(), "once")), time.Minute)
+			_, err := newRun(t, p).start(t, journal.Document{})
+			wantError(t, err, part+".panic", "nobody expected this")
+		})
+	}
+}
+
+// TestTheReasonOfDeath has the plugin be given up for different reasons.
+func TestTheReasonOfDeath(t *testing.T) {
+	defer host.SetFirstPause(host.SetFirstPause(time.Millisecond))
+	for _, tt := range []struct {
+		mode    string
+		timeout time.Duration
+		reason  string
+	}{
+		{"die:source:0", time.Minute, "in the end it ended with exit code 3"},
+		{"hang:source:0", 300 * time.Millisecond, "in the end it did not answer within 300ms"},
+	} {
+		p := loadWith(t, tt.mode, tt.timeout)
+		_, err := newRun(t, p).start(t, journal.Document{})
+		wantError(t, err, "plugin.died", tt.reason)
+	}
+}
+
 // TestMemoryDies has a transform die that remembers: the run stops at once.
 func TestMemoryDies(t *testing.T) {
 	p := loadWith(t, "die:transform:2345:"+filepath.Join(t.TempDir(), "once"), time.Minute)

@@ -79,6 +79,7 @@ type running struct {
 	mu      sync.Mutex
 	current *process
 	deaths  []time.Time
+	reason  string // of the last death
 	closed  bool
 	last    *tail
 }
@@ -98,7 +99,7 @@ func (p *running) process(ctx context.Context) (*process, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.current != nil && !p.current.alive() {
-		p.buryLocked(p.current)
+		p.buryLocked(p.current, nil)
 	}
 	if p.current != nil {
 		return p.current, nil
@@ -107,13 +108,13 @@ func (p *running) process(ctx context.Context) (*process, error) {
 		return nil, pluginError("closed", p.Plugin, "has been ended", "")
 	}
 	if n := len(p.deaths); n > maxDeaths {
-		e := pluginError("died", p.Plugin, fmt.Sprintf("has died %d times within %s and is given up", n, time.Since(p.deaths[0]).Round(time.Second)),
+		e := pluginError("died", p.Plugin, fmt.Sprintf("has died %d times within %s and is given up; in the end %s", n, time.Since(p.deaths[0]).Round(time.Second), p.reason),
 			"mend it, and resume the run")
 		return nil, withTail(e, p.last)
 	} else if n > 0 {
 		pause := min(firstPause<<(n-1), lastPause)
 		pause += time.Duration(rand.Int64N(int64(pause)/4 + 1))
-		p.log.Warn("a plugin died and is started again", "plugin", p.Name, "deaths", n)
+		p.log.Warn("a plugin died and is started again", "plugin", p.Name, "deaths", n, "reason", p.reason)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -138,24 +139,38 @@ func (p *running) process(ctx context.Context) (*process, error) {
 	return process, nil
 }
 
-// bury ends what may be left of a process and counts its death, once.
-func (p *running) bury(dead *process) {
+// bury ends what may be left of a process and counts its death, once. The error is what it was noticed by.
+func (p *running) bury(dead *process, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.buryLocked(dead)
+	p.buryLocked(dead, err)
 }
 
-func (p *running) buryLocked(dead *process) {
+func (p *running) buryLocked(dead *process, err error) {
 	if p.current != dead {
 		return // somebody else has noticed before
 	}
 	p.current = nil
+	p.reason = p.reasonOf(dead, err)
 	dead.stop(false)
 	now := time.Now()
 	for len(p.deaths) > 0 && now.Sub(p.deaths[0]) > deathWindow {
 		p.deaths = p.deaths[1:]
 	}
 	p.deaths = append(p.deaths, now)
+}
+
+// reasonOf tells how a process died, before what is left of it is killed.
+func (p *running) reasonOf(dead *process, err error) string {
+	if errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded {
+		return fmt.Sprintf("it did not answer within %s", p.Timeout)
+	}
+	select {
+	case <-dead.runner.done:
+		return dead.runner.ended()
+	case <-time.After(200 * time.Millisecond): // its connection ends before it does
+		return "it closed its connection"
+	}
 }
 
 // try makes calls to the plugin, again with a new process if it dies over them. Each has the plugin's timeout for itself.
@@ -171,7 +186,7 @@ func (p *running) try(ctx context.Context, call func(context.Context, *process) 
 		if err == nil || ctx.Err() != nil || !lost(process, err) {
 			return p.describe(ctx, err)
 		}
-		p.bury(process)
+		p.bury(process, err)
 	}
 }
 

@@ -56,7 +56,8 @@ func (s *stream[Q, A]) receive(ctx context.Context) {
 	}
 }
 
-// say sends a request. A plugin that does not read holds it up until the stream is closed.
+// say sends a request. A plugin that does not read holds it up until the stream is closed. One that has ended the conversation has said why:
+// hear gives that.
 func (s *stream[Q, A]) say(ctx context.Context, q *Q) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -72,18 +73,9 @@ func (s *stream[Q, A]) say(ctx context.Context, q *Q) error {
 		return ctx.Err()
 	}
 	if err == io.EOF {
-		return s.cause(ctx)
+		return nil
 	}
 	return err
-}
-
-// cause gives the reason for which a stream takes no more requests.
-func (s *stream[Q, A]) cause(ctx context.Context) error {
-	for {
-		if _, err := s.hear(ctx); err != nil {
-			return err
-		}
-	}
 }
 
 // hear waits for an answer.
