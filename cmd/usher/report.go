@@ -381,6 +381,8 @@ func eachLine(path string, f func(line []byte) (more bool, err error)) error {
 func (a *app) printNext(w io.Writer, doc journal.Document) {
 	state := a.stateFlag(filepath.Dir(filepath.Dir(filepath.Dir(doc.Outcomes))))
 	switch {
+	case doc.Plan && doc.Status != journal.Completed && doc.Status != journal.CompletedWithFailures:
+		fmt.Fprintln(w, "\nNothing was written. The plan did not come to its end.")
 	case doc.Plan:
 		fmt.Fprintf(w, "\nNothing was written. To do it: %s\n", a.runLine(doc))
 	case doc.Status == journal.Interrupted || doc.Status == journal.FailedStatus:

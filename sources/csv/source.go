@@ -480,7 +480,7 @@ func (s *Source) problem(err error) pipeline.Problem {
 	case errUnclosed:
 		return pipeline.Problem{Code: "csv.unclosed_quote", Message: fmt.Sprintf("a value begins with a %s that nothing closes", quote)}
 	case errTooLarge:
-		return pipeline.Problem{Code: "csv.row_too_large", Message: fmt.Sprintf("the row is larger than max_record_size, %d bytes", s.maxBytes)}
+		return pipeline.Problem{Code: "csv.row_too_large", Message: fmt.Sprintf("the row is larger than max_record_size, %d bytes; the rejects cannot hold it: raise max_record_size and run again", s.maxBytes)}
 	}
 	p := pipeline.Problem{Code: "csv.invalid_utf8", Message: "there are bytes that are not UTF-8; if the file is in another encoding, say so with encoding"}
 	switch s.encoding {

@@ -328,6 +328,9 @@ func (s *Source) bad(r *pipeline.Record, text []byte, code, reason, field string
 	}
 	if s.skip {
 		r.Raw = bytes.Clone(text)
+		if text == nil {
+			reason += "; the rejects cannot hold it: raise max_record_size and run again"
+		}
 		r.Fail(pipeline.Problem{Code: code, Field: strings.ToValidUTF8(field, "\ufffd"), Message: where + ": " + reason})
 		return nil
 	}

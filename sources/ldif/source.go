@@ -168,7 +168,7 @@ func (s *Source) record(r *pipeline.Record) (known bool, err error) {
 	}
 	r.Ref = pipeline.Ref{Origin: s.file.Origin, Line: s.cut.line}
 	if err == errTooLarge {
-		r.Fail(pipeline.Problem{Code: "ldif.entry_too_large", Message: fmt.Sprintf("the entry is larger than max_record_size, %d bytes", s.maxBytes)})
+		r.Fail(pipeline.Problem{Code: "ldif.entry_too_large", Message: fmt.Sprintf("the entry is larger than max_record_size, %d bytes; the rejects cannot hold it: raise max_record_size and run again", s.maxBytes)})
 		return true, nil
 	}
 	e := &s.reader
