@@ -878,6 +878,15 @@ func (im *Import) Commit(ctx context.Context) error {
 	return nil
 }
 
+// Top is a number that only grows with the users that the run inserts, as long as none is deleted.
+func (im *Import) Top() int64 { return im.nextSeq - 1 }
+
+// Behind reports whether the store is not what the run left at a commit when Top was that: another file, or an older copy of it.
+// There are receipts of every run that committed something and did not finish.
+func (im *Import) Behind(top int64) bool {
+	return im.store.mode == Write && im.nextSeq-1 < top && len(im.receipts.blobs) == 0 && len(im.reconciled) == 0
+}
+
 // Finish ends a run that came to its end: nothing of it will come again.
 func (im *Import) Finish(ctx context.Context) error {
 	if err := im.Commit(ctx); err != nil || im.store.mode == Plan {

@@ -28,16 +28,28 @@ func maxDeletes(c *pipeline.Config) (*pipeline.Threshold, error) {
 	return t, nil
 }
 
-// restoreRemovals goes on counting where a run that is resumed had come to.
-func (s *sink) restoreRemovals(position []byte) error {
-	if s.rules.TooMany == nil || position == nil {
+// position is what a checkpoint knows of the store.
+type position struct {
+	identity.Removals
+	Top int64
+}
+
+// restore goes on where a run that is resumed had come to, and counts on from there.
+func (s *sink) restore(checkpoint []byte) error {
+	if checkpoint == nil {
 		return nil
 	}
-	var r identity.Removals
-	if err := json.Unmarshal(position, &r); err != nil {
-		return &pipeline.Error{Code: "store.bad_position", Message: "the checkpoint's count of removed users cannot be read", Hint: "run the pipeline again from the start", Err: err}
+	var p position
+	if err := json.Unmarshal(checkpoint, &p); err != nil {
+		return &pipeline.Error{Code: "store.bad_position", Message: "what the checkpoint knows of the store cannot be read", Hint: "run the pipeline again from the start", Err: err}
 	}
-	s.users.SetRemovals(r)
+	if s.users.Behind(p.Top) {
+		return &pipeline.Error{Code: "store.behind", Message: "the store lacks what this run wrote before its checkpoint: it is another file, or an older copy",
+			Hint: "put back the store that the run wrote, or run the pipeline again from the start"}
+	}
+	if s.rules.TooMany != nil {
+		s.users.SetRemovals(p.Removals)
+	}
 	return nil
 }
 

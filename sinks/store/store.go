@@ -155,7 +155,7 @@ func (s *sink) Open(ctx context.Context, run pipeline.Run) error {
 	if err != nil {
 		return convert(err)
 	}
-	return s.restoreRemovals(run.Position)
+	return s.restore(run.Position)
 }
 
 // Check opens the store as a plan would, which changes nothing.
@@ -254,10 +254,10 @@ func decide(r *pipeline.Record, result *identity.Result) {
 }
 
 func (s *sink) Commit(ctx context.Context) ([]byte, error) {
-	if err := s.users.Commit(ctx); err != nil || s.rules.TooMany == nil {
+	if err := s.users.Commit(ctx); err != nil {
 		return nil, convert(err)
 	}
-	return json.Marshal(s.users.Removals())
+	return json.Marshal(position{s.users.Removals(), s.users.Top()})
 }
 
 func (s *sink) Finish(ctx context.Context) error { return convert(s.users.Finish(ctx)) }

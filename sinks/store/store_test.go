@@ -236,6 +236,41 @@ func TestSameUserTwice(t *testing.T) {
 	}
 }
 
+// A resumed run has the users from before its checkpoint in the store, or does not go on: they would be told as inserted and be nowhere.
+func TestResumeOnAnotherStore(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	write := func(s pipeline.Sink, index int64, text string) error {
+		return s.Write(ctx, &pipeline.Batch{Records: []pipeline.Record{record(t, index, text)}})
+	}
+	run := pipeline.Run{ID: "r", StartedAt: time.Now()}
+	s := newSink(t, dir, nil)
+	if err := errors.Join(s.Open(ctx, run), write(s, 0, `{"email":"a@example.com"}`)); err != nil {
+		t.Fatal(err)
+	}
+	position, err := s.Commit(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	run.Resumed, run.From, run.Position = true, 1, position
+
+	s = newSink(t, t.TempDir(), nil)
+	var e *pipeline.Error
+	if err := s.Open(ctx, run); !errors.As(err, &e) || e.Code != "store.behind" {
+		t.Error(err)
+	}
+	s.Close()
+	for range 2 { // the second time as if the process died when all was finished but the end of the run not yet noted
+		s = newSink(t, dir, nil)
+		if err := s.Open(ctx, run); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(s.Finish(ctx), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestConflictNamesTheHolder(t *testing.T) {
 	dir := t.TempDir()
 	byID := map[string]any{"upsert": true, "identifier": "external_id"}
