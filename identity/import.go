@@ -722,7 +722,11 @@ func (im *Import) conflicts(seq int64, taken []string) (errs []Violation, err er
 			}
 		}
 		field := keyField(k)
-		errs = append(errs, Violation{CodeConflict, field, "belongs to user " + u.id + " already"})
+		message := "belongs to user " + u.id + " already"
+		if which, linked := strings.CutPrefix(k, "linked:"); linked { // a record may have several
+			message = which + " " + message
+		}
+		errs = append(errs, Violation{CodeConflict, field, message})
 	}
 	return errs, nil
 }

@@ -354,7 +354,7 @@ func (j *Journal) read(id string) (Document, error) {
 	var doc Document
 	if err := json.Unmarshal(text, &doc); err != nil {
 		return Document{}, &pipeline.Error{Code: "state.corrupted", Message: fmt.Sprintf("run %s cannot be read: %v", id, err),
-			Hint: "the file run.json in its folder is damaged", Err: err}
+			Hint: "the run's document is damaged: move the folder " + j.runDir(id) + " away", Err: err}
 	}
 	if doc.Status == Running && !j.locked(doc.Pipeline) {
 		doc.Status = Interrupted // its process died

@@ -287,6 +287,9 @@ func TestConflictNamesTheHolder(t *testing.T) {
 	if holder := out[0].UserID; holder == "" || !strings.Contains(out[1].Errors[0].Message, holder) || !strings.Contains(out[3].Errors[0].Message, out[2].UserID) {
 		t.Errorf("the holder is not named: %v", out)
 	}
+	if m := out[1].Errors[1].Message; !strings.HasPrefix(m, `["g","1"] belongs to user `) {
+		t.Errorf("it is not told which linked identity it is: %s", m)
+	}
 	// One gives its address up, then the other may take it; the reverse order fails.
 	want(t, do(t, dir, byID, pipeline.Run{}, []string{
 		`{"external_id":"2","email":"a@x.com"}`, `{"external_id":"1","email":null}`, `{"external_id":"2","email":"a@x.com"}`}),
