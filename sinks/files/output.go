@@ -82,6 +82,10 @@ func (o *Output) Check(context.Context) error {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return o.unwritable(err)
 	}
+	if isDatabase(o.path) {
+		return &pipeline.Error{Code: "file.is_database", Message: o.path + " is an SQLite database, such as an identity store, and is not replaced by a file",
+			Hint: "write elsewhere", Unreachable: true}
+	}
 	folder := filepath.Dir(o.path)
 	info, err := os.Stat(folder)
 	switch {
@@ -94,6 +98,22 @@ func (o *Output) Check(context.Context) error {
 		return &pipeline.Error{Code: "file.unwritable", Message: folder + " is no folder", Hint: "write elsewhere", Unreachable: true}
 	}
 	return nil
+}
+
+// isDatabase reports whether there is an SQLite database. Nobody means to replace one by a file of users: it would be the store that they come from.
+func isDatabase(path string) bool {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false // a named pipe would wait for its writer
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	const magic = "SQLite format 3\x00"
+	begin := make([]byte, len(magic))
+	_, err = io.ReadFull(f, begin)
+	return err == nil && string(begin) == magic
 }
 
 func (o *Output) unwritable(err error) error {
@@ -233,17 +253,20 @@ func (o *Output) flush() error {
 }
 
 func (o *Output) failed(err error) error {
+	name, then := o.path, "then resume the run"
+	if o.path == stdout {
+		name, then = "the standard output", "then begin again"
+	}
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return &pipeline.Error{Code: "file.disk_full", Message: fmt.Sprintf("%s cannot be written: the disk is full", o.path),
-			Hint: "make room, then resume the run", Err: err}
+		return &pipeline.Error{Code: "file.disk_full", Message: name + " cannot be written: the disk is full", Hint: "make room, " + then, Err: err}
 	case errors.Is(err, syscall.EFBIG):
-		return &pipeline.Error{Code: "file.too_large", Message: fmt.Sprintf("%s cannot be written: it would be larger than this process or file system allows", o.path),
-			Hint: "raise the limit, then resume the run", Err: err}
+		return &pipeline.Error{Code: "file.too_large", Message: name + " cannot be written: it would be larger than this process or file system allows",
+			Hint: "raise the limit, " + then, Err: err}
 	case errors.Is(err, syscall.EPIPE):
 		return &pipeline.Error{Code: "file.closed", Message: "whoever reads the output has stopped reading", Err: err}
 	}
-	return &pipeline.Error{Code: "file.unwritable", Message: fmt.Sprintf("%s cannot be written: %s", o.path, cause(err)), Err: err}
+	return &pipeline.Error{Code: "file.unwritable", Message: fmt.Sprintf("%s cannot be written: %s", name, cause(err)), Err: err}
 }
 
 // Commit makes what was written durable and gives the position behind it.

@@ -111,6 +111,26 @@ func TestDeviceIsNotReplaced(t *testing.T) {
 	}
 }
 
+func TestDatabaseIsNotReplaced(t *testing.T) {
+	dir := t.TempDir()
+	store, link := filepath.Join(dir, "users.db"), filepath.Join(dir, "users.csv")
+	if err := os.WriteFile(store, []byte("SQLite format 3\x00and more"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(store, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{store, link} {
+		var e *pipeline.Error
+		if err := NewOutput(pipeline.Env{}, path).Open(ctx, pipeline.Run{ID: "r1"}); !errors.As(err, &e) || e.Code != "file.is_database" {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if list := names(t, dir); len(list) != 2 {
+		t.Errorf("there is %v", list)
+	}
+}
+
 func TestResume(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	run := pipeline.Run{ID: "r"}
