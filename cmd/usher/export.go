@@ -101,6 +101,8 @@ func (f *exportFlags) check() error {
 		return wrong("export needs to know where to write", "name a file with -o, or - for standard output")
 	case f.ids != nil && f.from != "":
 		return wrong("--ids selects users of a store, but --from reads a pipeline", "use --where")
+	case f.ids != nil && len(f.ids) == 0:
+		return wrong("--ids names nobody", "give the store's ids of some users, or leave it out for all")
 	case f.desc && f.sort == "":
 		return wrong("--desc is about --sort, which is not there", "add --sort with an expression, such as --sort user.email")
 	case f.locale != "" && f.sort == "":
@@ -152,6 +154,9 @@ func (f *exportFlags) columns() ([]any, error) {
 	}
 	var columns []any
 	for i, name := range names {
+		if inner := memberOf(name, names); inner != "" && (f.format == "csv" || f.format == "excel") {
+			return nil, &usageError{"usage.flag", fmt.Sprintf("--field: the column %q could also be a member of the column %q", inner, name), "name one of them differently, without the dot"}
+		}
 		program, err := definition.CompileExpression(texts[i])
 		if err != nil {
 			return nil, expressionError("--field "+name, texts[i], err)
@@ -162,6 +167,16 @@ func (f *exportFlags) columns() ([]any, error) {
 		columns = append(columns, map[string]any{"name": escaped(name), "value": texts[i]})
 	}
 	return columns, nil
+}
+
+// memberOf gives the column whose name is that of another one with a dot and more behind it, in tables the name of a member.
+func memberOf(name string, names []string) string {
+	for _, other := range names {
+		if strings.HasPrefix(other, name+".") {
+			return other
+		}
+	}
+	return ""
 }
 
 // secretRead gives a path that is left out of the export for its name.

@@ -284,6 +284,23 @@ func (f *exportFlags) sorted() any {
 	return map[string]any{"sort": options}
 }
 
+// columnNames gives the names of the columns, each once and in order.
+func (f *exportFlags) columnNames() []string {
+	var all []string
+	if f.defaultFields {
+		for _, d := range fields.Defaults() {
+			all = append(all, d[0])
+		}
+	}
+	names, _, _ := f.split() // they were taken apart before
+	for _, name := range names {
+		if name = escaped(name); !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
 // sink gives the sink as a pipeline file would name it.
 func (f *exportFlags) sink() map[string]any {
 	options := map[string]any{"path": escaped(absoluteInput(f.output))}
@@ -295,7 +312,10 @@ func (f *exportFlags) sink() map[string]any {
 		options["format"] = "ndjson"
 		return map[string]any{"json": options}
 	case "csv":
-		if f.store != "" && len(f.fields) == 0 && !f.defaultFields {
+		if len(f.fields) > 0 || f.defaultFields {
+			// What a column holds is in one cell, also where it is an object.
+			options["columns"] = f.columnNames()
+		} else if f.store != "" {
 			// All that a user may have, since what the first users do not have must have its column too.
 			options["columns"] = slices.DeleteFunc(identity.AttributeNames(), func(name string) bool { return !f.secrets && slices.Contains(secretAttributes, name) })
 		}
@@ -367,7 +387,7 @@ func (a *app) parseExport(text []byte, doc journal.Document, env pipeline.Env) (
 	if errors.As(err, &diagnostics) {
 		// The flags were read as options; their places in a text that nobody wrote would say nothing.
 		d := diagnostics[0]
-		return nil, &usageError{d.Code, d.Message, d.Hint}
+		return nil, &usageError{d.Code, ofFlag(d.Message), d.Hint}
 	}
 	if err != nil {
 		return nil, err
@@ -375,6 +395,21 @@ func (a *app) parseExport(text []byte, doc journal.Document, env pipeline.Env) (
 	p.File = doc.PipelineFile
 	guardSecrets(p, doc.Export)
 	return p, nil
+}
+
+// optionNames are the options that the flags of an export become, as they begin a message.
+var optionNames = regexp.MustCompile(`^(?:columns\.\d+\.name|(delimiter|join|locale)): `)
+
+// ofFlag has a message about an option name the flag that gave it.
+func ofFlag(message string) string {
+	m := optionNames.FindStringSubmatch(message)
+	switch {
+	case m == nil:
+		return message
+	case m[1] == "":
+		return "--field: " + message[len(m[0]):]
+	}
+	return "--" + message
 }
 
 // tryExport tries the columns and the rest on a sample, before anything is written.

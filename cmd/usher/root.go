@@ -67,7 +67,7 @@ failed; 4 an end could not be reached; 130 and 143 interrupted, ready to be resu
 }
 
 // flagTypes words the types of flags that have values which do not fit.
-var flagTypes = map[string]string{"int64": "a whole number", "bool": "true or false"}
+var flagTypes = map[string]string{"int64": "a whole number", "bool": "true or false", "duration": "a time with its unit, such as 90s or 168h"}
 
 func unknownCommand(cmd *cobra.Command, name string) error {
 	hint := fmt.Sprintf("`%s --help` lists the commands", cmd.CommandPath())
