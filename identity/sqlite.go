@@ -670,6 +670,12 @@ func isConstraint(err error) bool {
 	return sqlite.ErrCode(err).ToPrimary() == sqlite.ResultConstraint
 }
 
+// isFull reports whether the database found no room for what it was to write.
+func isFull(err error) bool {
+	code := sqlite.ErrCode(err)
+	return code.ToPrimary() == sqlite.ResultFull || code == sqlite.ResultIOErrWrite
+}
+
 // describe turns an error of the database into one that a person can act on. path is the database file.
 func describe(path, doing string, err error) error {
 	if err == nil {

@@ -1,0 +1,32 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What is sorted lies in temporary files: where there is no room for them, the store is not to blame.
+func TestSortWithoutRoom(t *testing.T) {
+	s := openStore(t, t.TempDir(), Write)
+	want := Selection{Public: true, Order: []Order{{Attribute: "email"}}}
+	if _, err := s.Sort(context.Background(), want); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.layer().exec("PRAGMA temp.max_page_count = 3"); err != nil {
+		t.Fatal(err)
+	}
+	var records []string
+	for i := range 5000 {
+		records = append(records, fmt.Sprintf(`{"email":"u%d@x.com"}`, i))
+	}
+	write(t, beginImport(t, s, Options{}, Run{ID: "1", StartedAt: time.Now()}), 0, records...)
+	_, err := s.Sort(context.Background(), want)
+	var e *Error
+	if !errors.As(err, &e) || e.Code != "store.temp_full" || !strings.Contains(e.Hint, "TMPDIR") {
+		t.Errorf("%#v", err)
+	}
+}
