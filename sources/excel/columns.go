@@ -30,10 +30,12 @@ type column struct {
 	index  int    // in the sheet, from 0
 	header string // as the sheet has it
 	// name is the field's, dotted where it is nested, and path its parts.
-	name   string
-	path   []string
-	as     valueType
-	preset *presetColumn
+	name string
+	path []string
+	as   valueType
+	// guessed says that as is string for nothing but the name, which also phone_number_verified has.
+	guessed bool
+	preset  *presetColumn
 }
 
 // table is where the records of one sheet are and what they consist of.

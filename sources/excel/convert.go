@@ -154,10 +154,10 @@ func (v *converter) value() (val any, blank bool, err error) {
 		return v.text(raw, as)
 	case boolean:
 		yes := raw == "1" || strings.EqualFold(raw, "true")
-		switch as {
-		case asString:
+		switch {
+		case as == asString && !v.column.guessed:
 			return map[bool]string{true: "TRUE", false: "FALSE"}[yes], false, nil
-		case asAuto, asBool:
+		case as == asAuto, as == asString, as == asBool:
 			return yes, false, nil
 		}
 		return fail(yes, "excel.bad_value", "is a yes or no, not of the type %s", typeNames[as])

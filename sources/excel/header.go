@@ -139,11 +139,11 @@ func (s *Source) addColumn(t *table, index int, header string) error {
 	} else {
 		c.path = dotted(header)
 		if namesText(header) {
-			c.as = asString
+			c.as, c.guessed = asString, true
 		}
 	}
 	if as, ok := s.types[header]; ok {
-		c.as = as
+		c.as, c.guessed = as, false
 		s.typed[header] = true
 	}
 	if err := t.add(c); err != nil {

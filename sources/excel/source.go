@@ -40,7 +40,7 @@ the number (12.5 % is 0.125); yes and no are booleans, 是 and 否 too; formulas
 			"`2024-02-29`" + `, ` + "`2024-02-29T08:30:00Z`" + ` in ` + "`timezone`" + `, ` + "`08:30:00`" + `. An empty cell is absent.
 
 Columns whose name says so (phone, mobile, id, code, account, name, password, 手机号, 工号, 身份证, 用户名 and the like) are text: a number that Excel has made of
-` + "`13100000001`" + ` is those digits again, whatever Excel shows; a format such as 00000 puts its zeros before; an apostrophe that keeps digits text is taken off. A
+` + "`13100000001`" + ` is those digits again, whatever Excel shows; a format such as 00000 puts its zeros before; an apostrophe that keeps digits text is taken off; TRUE and FALSE stay booleans. A
 number of more than 15 digits, of which Excel has lost the last ones, gives a warning; a text such as ` + "`1.31E+10`" + `, whose digits are gone, fails the record.
 ` + "`types`" + ` says otherwise, column by column.
 

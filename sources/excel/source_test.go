@@ -71,6 +71,7 @@ func TestValues(t *testing.T) {
 		{"ISO date", "born", `<c r="A2" t="d" s="1"><v>2024-02-29T00:00:00</v></c>`, `"2024-02-29"`},
 		{"true", "active", `<c r="A2" t="b"><v>1</v></c>`, `true`},
 		{"false", "active", `<c r="A2" t="b"><v>0</v></c>`, `false`},
+		{"no, though the name says text", "phone_number_verified", `<c r="A2" t="b"><v>0</v></c>`, `false`},
 		{"yes in Chinese", "active", `<c r="A2" t="str"><v>是</v></c>`, `true`},
 		{"no in Chinese", "active", `<c r="A2" t="str"><v> 否</v></c>`, `false`},
 		{"yes in Chinese, in a column of texts", "姓名", `<c r="A2" t="str"><v>是</v></c>`, `"是"`},
