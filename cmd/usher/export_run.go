@@ -199,8 +199,9 @@ func (a *app) exportText(f exportFlags) ([]byte, error) {
 		if err != nil {
 			return nil, expressionError(flag[0], flag[1], err)
 		}
-		if secret := f.secretRead(program.Paths()); secret != "" && flag[0] == "--sort" {
-			return nil, &usageError{"usage.secrets", fmt.Sprintf("--sort reads %s, which is secret", secret), "add --include-secrets if that is meant"}
+		if secret := f.secretRead(program.Paths()); secret != "" && (flag[0] == "--sort" || f.store != "") {
+			// --where of a pipeline sees secrets and shows none; a store would not even read them, and select nobody.
+			return nil, &usageError{"usage.secrets", fmt.Sprintf("%s reads %s, which is secret", flag[0], secret), "add --include-secrets if that is meant"}
 		}
 	}
 	w := exportWords{Sink: f.sink()}
