@@ -101,8 +101,6 @@ func (f *exportFlags) check() error {
 		return wrong("export needs to know where to write", "name a file with -o, or - for standard output")
 	case f.ids != nil && f.from != "":
 		return wrong("--ids selects users of a store, but --from reads a pipeline", "use --where")
-	case f.ids != nil && len(f.ids) == 0:
-		return wrong("--ids names nobody", "give the store's ids of some users, or leave it out for all")
 	case f.desc && f.sort == "":
 		return wrong("--desc is about --sort, which is not there", "add --sort with an expression, such as --sort user.email")
 	case f.locale != "" && f.sort == "":
