@@ -231,6 +231,16 @@ func TestNode(t *testing.T) {
 	e.want(e.counts(0, "run", "pipeline.yaml"), [4]int{2, 0, 0, 0})
 }
 
+// TestPythonOption declares an option of a type that there is not.
+func TestPythonOption(t *testing.T) {
+	cmd := exec.Command(strings.Fields(python(t))[0], "-c", "import usher_plugin; usher_plugin.Option('mode', 'How.', 'fast', type='text')")
+	cmd.Dir = copyExample(t, "python").dir
+	out, err := cmd.CombinedOutput()
+	if err == nil || !bytes.Contains(out, []byte("the option mode has the type 'text'; the types are string, bool")) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // The same functions under another name are another hasher.
 func TestNodeTwice(t *testing.T) {
 	e := copyExample(t, "node")

@@ -196,6 +196,10 @@ func (p *running) check(ctx context.Context, kind pb.Kind, instance *pb.Instance
 // failure gives what a plugin says is wrong as an error that ends the run.
 func (p *running) failure(f *pb.Failure) error {
 	err := wire.ErrorOf(f)
+	if e, ok := err.(*pipeline.Error); ok && e.Code == "plugin.failed" { //nolint:errorlint // it was just made
+		e.Message = "the plugin " + p.Name + " failed: " + strings.TrimPrefix(e.Message, "the plugin failed: ")
+		return withTail(e, p.last)
+	}
 	if option, ok := err.(*pipeline.OptionError); ok { //nolint:errorlint // it was just made
 		return &pipeline.Error{Code: "config.bad_value", Message: fmt.Sprintf("%s: %s", option.Option, option.Message), Hint: option.Hint}
 	}

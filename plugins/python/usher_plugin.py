@@ -254,6 +254,8 @@ class Option:
     TYPES = {"string": 1, "bool": 2, "int": 3, "duration": 4, "size": 5, "path": 6}
 
     def __init__(self, name, doc, example, type="string", default="", required=False, secret=False, list=False, enum=()):
+        if type not in self.TYPES:
+            raise ValueError("the option %s has the type %r; the types are %s" % (name, type, ", ".join(self.TYPES)))
         self.message = _pb.Option(name=name, doc=doc, example=example, type=self.TYPES[type], default=default, required=required, secret=secret,
                                   list=list, enum=enum)
 
