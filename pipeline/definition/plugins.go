@@ -83,7 +83,7 @@ func (l *loader) eachPlugin(e entry, do func(*yaml.Node, pipeline.Plugin)) {
 	for _, n := range e.value.Content {
 		n = follow(n)
 		before := len(l.found)
-		config, places := l.connector(n, n, "plugin", pipeline.Spec{Options: pluginOptions})
+		config, places := l.connector(n, n, "plugin", pipeline.Spec{Name: nameIn(n), Options: pluginOptions})
 		if len(l.found) > before {
 			l.pluginsFailed = true
 			continue
@@ -108,6 +108,18 @@ func (l *loader) eachPlugin(e entry, do func(*yaml.Node, pipeline.Plugin)) {
 		}
 		l.pluginsFailed = true
 	}
+}
+
+// nameIn is what messages call a plugin whose declaration is not read yet.
+func nameIn(n *yaml.Node) string {
+	if n.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if name := follow(n.Content[i+1]); n.Content[i].Value == "name" && name.Kind == yaml.ScalarNode && pluginName.MatchString(name.Value) {
+				return name.Value
+			}
+		}
+	}
+	return "without a name"
 }
 
 // pluginProblem reports why a plugin cannot be used.
