@@ -204,3 +204,38 @@ func (t *Table) title(what string) string {
 	}
 	return ""
 }
+
+// BinaryIDs takes the fields that hold ids in bytes for the text that they are usually written as, and gives the option of
+// the sql source that reads them so: of 16 bytes a UUID, else hexadecimal digits.
+func BinaryIDs(p *Profile) []Option {
+	var types []string
+	for _, f := range p.Fields {
+		binary := func(c Count) bool { return c.Name == "bytes" }
+		if len(f.path) != 1 || len(f.Hashes) > 0 || !slices.ContainsFunc(f.Types, binary) {
+			continue
+		}
+		as := ""
+		switch sixteen := f.MinLength == 16 && f.MaxLength == 16; {
+		case sixteen && f.kind() == "bytes":
+			as = "uuid"
+		case f.Identifier && f.scalar():
+			as = "hex"
+		default:
+			continue
+		}
+		column := f.path[0]
+		if !plainName.MatchString(column) {
+			column = fmt.Sprintf("%q", column)
+		}
+		types = append(types, column+": "+as)
+		nulls := slices.DeleteFunc(f.Types, func(c Count) bool { return c.Name != "null" })
+		f.Types = append([]Count{{"string", f.Filled}}, nulls...)
+		if f.Formats = []Count{}; as == "uuid" {
+			f.Formats = []Count{{formatUUID, int64(f.Looked)}}
+		}
+	}
+	if len(types) == 0 {
+		return nil
+	}
+	return []Option{{Name: "types", Value: "{ " + strings.Join(types, ", ") + " }", Plain: true, Comment: "ids in bytes, written as people do"}}
+}

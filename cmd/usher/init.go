@@ -180,6 +180,9 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 		}
 		p = collector.Profile()
 	}
+	if in.source == "sql" {
+		in.written = append(in.written, profile.BinaryIDs(p)...)
+	}
 	result.Profile, result.Suggestion = *p, profile.Suggest(p)
 	result.Complete = result.Sample.Kind == "all"
 	if template || in.preset != "" {

@@ -262,6 +262,22 @@ func originOf(t template) string {
 
 func (s *source) Open(ctx context.Context) error { return s.open(ctx, nil) }
 
+// Check implements pipeline.Checker: it reads the first rows, since only they show whether the queries are right.
+func (s *source) Check(ctx context.Context) (err error) {
+	defer func() {
+		if closeErr := s.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if err := s.Open(ctx); err != nil {
+		return err
+	}
+	if _, err := s.Next(ctx, 1); err != nil && err != io.EOF {
+		return err
+	}
+	return nil
+}
+
 // OpenAt implements pipeline.Resumer.
 func (s *source) OpenAt(ctx context.Context, after []byte) error {
 	p, err := parsePosition(after)
