@@ -3,6 +3,7 @@ package excelsource
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
@@ -17,13 +18,13 @@ import (
 type presetColumn struct {
 	field    string
 	as       valueType
-	provider string                     // of a linked identity
-	adapt    func(s, region string) any // of texts, if they are not taken as they are
-	names    [2]string                  // in the header: Chinese, English
-	also     []string                   // other names, as normal gives them
-	notes    [2]string                  // what to write there
-	choices  [2][]string                // the only texts allowed
-	examples [2][2]string               // by language, by row
+	provider string           // of a linked identity
+	adapt    func(string) any // of texts, if they are not taken as they are
+	names    [2]string        // in the header: Chinese, English
+	also     []string         // other names, as normal gives them
+	notes    [2]string        // what to write there
+	choices  [2][]string      // the only texts allowed
+	examples [2][2]string     // by language, by row
 	width    float64
 }
 
@@ -44,7 +45,7 @@ var presetColumns = []presetColumn{
 		notes:    [2]string{"是 或 否。", "Yes or No."},
 		choices:  [2][]string{{"是", "否"}, {"Yes", "No"}},
 		examples: [2][2]string{{"是", "否"}, {"Yes", "No"}}},
-	{field: "phone_number", as: asString, adapt: adaptPhone, names: [2]string{"手机号", "Phone"}, also: []string{"手机", "手机号码", "phonenumber", "mobile", "mobilephone", "mobilenumber"}, width: 18,
+	{field: "phone_number", as: asString, names: [2]string{"手机号", "Phone"}, also: []string{"手机", "手机号码", "phonenumber", "mobile", "mobilephone", "mobilenumber"}, width: 18,
 		notes:    [2]string{"邮箱和手机号至少填一项，不可重复。本列为文本格式，请不要改成数字。", "Email or phone is required; unique. The column is text: do not turn it into numbers."},
 		examples: [2][2]string{{"13100000001", "+8613100000002"}, {"+14155550101", "+14155550102"}}},
 	{field: "identities", as: asString, provider: "unionid", names: [2]string{"unionid", "unionid"}, width: 20,
@@ -131,16 +132,23 @@ func (v *converter) preset(o *value.Object, val any) any {
 		o.Set(p.field, append(linked, value.ObjectOf(value.Member{Name: "provider", Value: p.provider}, value.Member{Name: "subject", Value: s})))
 		return nil
 	}
+	if p.field == "phone_number" {
+		return v.phone(s)
+	}
 	if p.adapt != nil {
-		return p.adapt(s, v.region)
+		return p.adapt(s)
 	}
 	return s
 }
 
-// adaptPhone gives a number in E.164 form. What is none stays: the sink says so with the person's own text.
-func adaptPhone(s, region string) any {
-	n, err := phonenumbers.Parse(s, region)
+// phone gives a number in E.164 form. The record of one that is none fails.
+func (v *converter) phone(s string) any {
+	n, err := phonenumbers.Parse(s, v.region)
 	if err != nil || !phonenumbers.IsValidNumber(n) {
+		if slices.ContainsFunc(v.record.Outcome.Errors, func(p pipeline.Problem) bool { return p.Field == v.column.name }) {
+			return s // it is said already what is wrong with the cell
+		}
+		v.record.Fail(v.problem("excel.bad_phone_number", "is no phone number that there can be, of %s where it names no country; write it with its country, such as +86 131 0000 0001", v.region))
 		return s
 	}
 	return phonenumbers.Format(n, phonenumbers.E164)
@@ -148,7 +156,7 @@ func adaptPhone(s, region string) any {
 
 // adaptGender gives the words of OpenID Connect for the codes of the template. Other systems of the same maker use F for
 // female; in the template it is W.
-func adaptGender(s, _ string) any {
+func adaptGender(s string) any {
 	switch strings.ToLower(s) {
 	case "m", "male", "男", "男性":
 		return "male"

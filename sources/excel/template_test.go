@@ -62,7 +62,7 @@ func TestTemplateAsPeopleFillIt(t *testing.T) {
 		`<row r="4"><c r="A4" t="str"><v>12345</v></c><c r="B4" t="str"><v>x</v></c><c r="C4" t="str"><v> </v></c><c r="D4" t="str"><v>不</v></c></row>`}}}.write(t)
 	expect(t, lines(readAll(t, source(t, path, map[string]any{"template": "authing"}))),
 		`users.xlsx!S:3 {"phone_number":"+8613100000001","email_verified":true,"disabled":false,"email":"a@example.com","nickname":"7","password":{"plain":"123456"},"custom_attributes":{"生日":"2000-01-01"}}`,
-		`users.xlsx!S:4 {"phone_number":"12345","gender":"x","disabled":"不"} !excel.bad_value(disabled)`)
+		`users.xlsx!S:4 {"phone_number":"12345","gender":"x","disabled":"不"} !excel.bad_phone_number(phone_number) !excel.bad_value(disabled)`)
 	_, err := tryAll(source(t, simple().write(t), map[string]any{"template": "authing"}))
 	if err == nil {
 		t.Error("a sheet without the template's columns was read")

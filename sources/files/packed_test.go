@@ -64,6 +64,18 @@ func zipped(t testing.TB, members ...string) string {
 	return b.String()
 }
 
+// An archive of tar is told by its name, whatever packs it.
+func TestTar(t *testing.T) {
+	for name, refused := range map[string]bool{"a.tar": true, "a.tar.gz": true, "a.TGZ": true, "a.tar.csv": false, "tar.csv": false} {
+		path := filepath.Join(t.TempDir(), name)
+		write(t, path, rows)
+		_, err := all(t, archives(t, pipeline.Env{}, generous, path))
+		if refused != strings.HasSuffix(code(err), "unknown_compression") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // archives gives the set as New does.
 func archives(t *testing.T, env pipeline.Env, limits Limits, patterns ...string) *Set {
 	s := set(t, env, patterns...)

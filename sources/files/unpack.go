@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -76,9 +77,16 @@ func Uncompressed(name string) string {
 	return name
 }
 
+// tarred are names of tar archives, packed or not.
+var tarred = regexp.MustCompile(`(?i)\.(tar(\.(gz|bz2|zst|xz))?|tgz|tbz2?|txz)$`)
+
 // unpack has the file's content be what head, the beginning of r, says that is packed in it.
 func (f *File) unpack(r io.Reader, head []byte) error {
 	f.content = r
+	if tarred.MatchString(f.path) {
+		return &pipeline.Error{Code: "file.unknown_compression", Message: f.name() + " is a tar archive, which is not read",
+			Hint: "unpack it, or pack the files with zip"}
+	}
 	switch {
 	case bytes.HasPrefix(head, gzipMagic):
 		f.packed = "gzip"
