@@ -61,6 +61,9 @@ var (
 	saltNames = []string{"salt", "passwordsalt", "pwdsalt", "usersalt", "hashsalt", "盐", "passsalt"}
 )
 
+// deletedNames are the names of fields that say that a user is gone.
+var deletedNames = []string{"deletedat", "deleted", "isdeleted", "deletedon", "deletiondate", "removedat", "softdeleted", "isremoved", "已删除", "是否删除", "删除时间"}
+
 // commonStart are words that systems put before the names of all columns.
 var commonStart = []string{"user", "usr", "member", "customer", "account", "contact", "profile", "person", "u", "f", "x"}
 

@@ -87,6 +87,21 @@ func Suggest(p *Profile) Suggestion {
 	return s.Suggestion
 }
 
+// Deleted gives, as a commented option of a source, the expression of a field that seems to say that a user is gone; false
+// if there is none.
+func Deleted(p *Profile) (Option, bool) {
+	for _, f := range p.Fields {
+		if len(f.path) > 1 || f.Filled == 0 || nameScore(normalised(f.path[0]), deletedNames) == 0 || !f.scalar() {
+			continue
+		}
+		if f.kind() == "boolean" || f.kind() == "time" || f.allDates() || f.share(formatBool) == 1 {
+			return Option{Name: "deleted", Value: f.reference(), Off: true,
+				Comment: "if it says who is gone, the sink's on_delete says what becomes of them"}, true
+		}
+	}
+	return Option{}, false
+}
+
 // targetOrder is the order of the mapping: what identifies first.
 var targetOrder = func() []string {
 	first := []string{"external_id", "email", "email_verified", "phone_number", "phone_number_verified", "preferred_username"}

@@ -188,6 +188,10 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 	if template || in.preset != "" {
 		result.Mapping, result.Notes = []profile.Assignment{}, []string{}
 	}
+	if gone, ok := profile.Deleted(p); ok && !template && in.preset == "" {
+		in.written = append(in.written, gone)
+		result.Notes = append(result.Notes, fmt.Sprintf("%s may say who is gone: they are users like others until the commented line of deleted counts", gone.Value))
+	}
 	if chosen != nil {
 		in.written = append(in.written, profile.SideTables(chosen, result.Tables)...)
 	}
