@@ -13,7 +13,7 @@ build: ## bin/usher, a static binary
 
 test: ## every test; the first time it installs the database servers that they need
 	@./.ci/setup
-	go test ./...
+	go test -timeout 40m ./...
 
 lint: ## gofmt, go vet, golangci-lint; the plugin protocol: its form, and that nothing that was released breaks
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
@@ -23,7 +23,7 @@ lint: ## gofmt, go vet, golangci-lint; the plugin protocol: its form, and that n
 
 race: ## the tests under the race detector
 	@./.ci/setup
-	CGO_ENABLED=1 go test -race -short ./...
+	CGO_ENABLED=1 go test -timeout 40m -race -short ./...
 
 fuzz: ## a short run of every fuzz target
 	./.ci/fuzz 5000x

@@ -180,6 +180,18 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(results)
 }
 
+func (a *api) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.users)
+}
+
+func (a *api) change(email string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.users[email] = "something else"
+}
+
 func TestHTTPUsers(t *testing.T) {
 	a := &api{users: map[string]string{}}
 	server := httptest.NewServer(a)
@@ -188,18 +200,21 @@ func TestHTTPUsers(t *testing.T) {
 	e.env = append(e.env, "API_URL="+server.URL+"/users", "API_TOKEN=t0ken")
 	e.usher(0, "plugins", "add", filepath.Join(filepath.Dir(usher), "http-users"))
 	e.want(e.counts(3, "plan", "pipeline.yaml"), [4]int{2, 0, 0, 1})
-	if len(a.users) > 0 {
-		t.Errorf("the plan wrote %v", a.users)
+	if n := a.count(); n > 0 {
+		t.Errorf("the plan wrote %d users", n)
 	}
 	e.want(e.counts(3, "run", "pipeline.yaml"), [4]int{2, 0, 0, 1})
-	a.users["bob@example.com"] = "something else"
+	a.change("bob@example.com")
 	e.want(e.counts(3, "run", "pipeline.yaml"), [4]int{0, 1, 1, 1})
+	e.env = append(e.env, "API_TOKEN=wrong")
+	e.usher(1, "run", "pipeline.yaml")
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	slices.Sort(a.keys)
 	if len(slices.Compact(slices.Clone(a.keys))) != len(a.keys) {
 		t.Errorf("two requests have the same key: %q", a.keys)
 	}
-	e.env = append(e.env, "API_TOKEN=wrong")
-	e.usher(1, "run", "pipeline.yaml")
 }
 
 func TestPython(t *testing.T) {

@@ -56,7 +56,7 @@ func (p *Pipeline) arrange() {
 // at first let a run get on that keeps dying. The time keeps slow sinks from losing more than a few seconds of work; where
 // commits take long themselves, as with a big store on a slow disk, they come the more seldom, or nothing else would get done.
 const (
-	DefaultBatchSize = 250
+	DefaultBatchSize = 160
 	firstCommit      = 2_000
 	lastCommit       = 50_000
 	commitInterval   = 5 * time.Second
@@ -379,7 +379,7 @@ func (r *runner) flow(ctx context.Context) error {
 	toTransform := make(chan *job, r.Workers)
 	inOrder := make(chan *job, r.Workers+1)
 	toSink := make(chan *job, 1)
-	toJournal := make(chan entry, 2)
+	toJournal := make(chan entry, 1)
 
 	group.Go(func() error {
 		defer close(toTransform)
