@@ -13,6 +13,8 @@ type Candidate struct {
 	Params     Params
 	Needs      []string // context keys without which it cannot be verified
 	Problem    string   // why it cannot be used as it stands: too costly, or cut off
+	// Shared says that the string names the format, but that another system writes the same: it has to be declared.
+	Shared bool
 }
 
 // Identify lists the formats that encoded may be of, the most likely first. Nothing is derived. Choose automatically only if
@@ -86,6 +88,7 @@ func Identify(encoded string) []Candidate {
 	})
 	if len(out) > 1 && out[1].Confidence > Possible { // two are written like this: none is certain, as Recognise has it
 		for i := range out {
+			out[i].Shared = out[i].Confidence == Certain
 			out[i].Confidence = min(out[i].Confidence, Likely)
 		}
 	}

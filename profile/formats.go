@@ -81,7 +81,7 @@ func (f *collected) look() {
 		candidates := password.Identify(text)
 		certain := 0
 		for _, candidate := range candidates {
-			if candidate.Confidence == password.Certain {
+			if candidate.Confidence == password.Certain || candidate.Shared {
 				certain++
 			}
 		}
@@ -97,7 +97,7 @@ func (f *collected) look() {
 				h.Damaged++
 			}
 			// A hash that is damaged names its format all the same.
-			if i == 0 && candidate.Confidence == password.Certain && certain == 1 {
+			if i == 0 && (candidate.Confidence == password.Certain || candidate.Shared) && certain == 1 {
 				h.Certain = true
 				h.declare = h.declare || !unambiguous && candidate.Problem == ""
 			}
