@@ -3,6 +3,9 @@ export CGO_ENABLED ?= 0
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
+# One a checkout: what it holds names files by their paths, and those of another checkout may be gone.
+export GOLANGCI_LINT_CACHE ?= $(shell go env GOCACHE)/../golangci-lint$(CURDIR)
+
 # Run from plugins/proto.
 BUF = go tool -modfile=../../tools/protocol/go.mod buf
 

@@ -25,9 +25,10 @@ func (m *mariaDB) programs() (err error) {
 	return err
 }
 
+// The folder of temporary tables is the server's own: a server that starts clears it of what other servers have there, whatever they are doing.
 func (m *mariaDB) create(dir string, as *syscall.Credential) error {
 	err := run(exec.Command(m.install, "--no-defaults", "--datadir="+dir, "--skip-test-db", "--skip-name-resolve",
-		"--auth-root-authentication-method=normal", "--innodb-flush-method=nosync", "--innodb-log-file-size=8M"), as)
+		"--auth-root-authentication-method=normal", "--tmpdir="+filepath.Dir(dir), "--innodb-flush-method=nosync", "--innodb-log-file-size=8M"), as)
 	if err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func (m *mariaDB) create(dir string, as *syscall.Credential) error {
 
 func (m *mariaDB) command(dir string, port int) *exec.Cmd {
 	return exec.Command(m.server, "--no-defaults", "--datadir="+filepath.Join(dir, "data"), "--port="+strconv.Itoa(port),
-		"--bind-address=127.0.0.1", "--socket="+filepath.Join(dir, "s"), "--pid-file="+filepath.Join(dir, "pid"),
+		"--bind-address=127.0.0.1", "--socket="+filepath.Join(dir, "s"), "--pid-file="+filepath.Join(dir, "pid"), "--tmpdir="+dir,
 		"--init-file="+filepath.Join(dir, "init.sql"), "--skip-name-resolve", "--character-set-server=utf8mb4",
 		"--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0",
 		"--innodb-buffer-pool-size=64M", "--innodb-log-file-size=8M", "--key-buffer-size=1M", "--aria-pagecache-buffer-size=1M",
@@ -55,5 +56,7 @@ func (m *mariaDB) dsn(port int, database string) string {
 func (m *mariaDB) url(port int, database string) string {
 	return fmt.Sprintf("mysql://%s:%s@127.0.0.1:%d/%s", User, Password, port, database)
 }
+
+func (m *mariaDB) dataDir() string { return "SELECT @@datadir" }
 
 func (m *mariaDB) drop(name string) []string { return []string{"DROP DATABASE " + name} }

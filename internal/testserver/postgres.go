@@ -47,6 +47,8 @@ func (p *postgreSQL) url(port int, database string) string {
 	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", User, Password, port, cmp.Or(database, "postgres"))
 }
 
+func (p *postgreSQL) dataDir() string { return "SHOW data_directory" }
+
 func (p *postgreSQL) drop(name string) []string {
 	return []string{"DROP DATABASE " + name + " WITH (FORCE)"}
 }

@@ -5,20 +5,24 @@ import (
 	"os/exec"
 	"os/user"
 	"runtime"
+	"slices"
 	"strconv"
+	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // process is a running server.
 type process struct {
-	cmd  *exec.Cmd
-	done chan struct{}
+	cmd    *exec.Cmd
+	done   chan struct{}
+	killed atomic.Bool
 }
 
 // spawn starts cmd so that it does not outlive this process, as another user where as says so.
 func spawn(cmd *exec.Cmd, as *syscall.Credential) (*process, error) {
 	cmd.SysProcAttr = attributes(as)
-	p := &process{cmd, make(chan struct{})}
+	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		// The kernel ends the child with the thread that started it, so that thread stays until the child has ended.
@@ -43,10 +47,23 @@ func (p *process) ended() bool {
 	}
 }
 
-// kill ends the process and all that it started, and waits for it.
+// kill ends the process and all that it started, and waits for them: what is left of a PostgreSQL goes on to answer, and holds its memory.
 func (p *process) kill() {
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	p.killed.Store(true)
+	if p.ended() {
+		return
+	}
+	pid := p.cmd.Process.Pid
+	_ = syscall.Kill(-pid, syscall.SIGSTOP) // it starts nothing more
+	left := children(pid)
+	_ = syscall.Kill(-pid, syscall.SIGKILL)
+	for _, child := range left { // they are in groups of their own
+		_ = syscall.Kill(child, syscall.SIGKILL)
+	}
 	<-p.done
+	for deadline := time.Now().Add(startTimeout); slices.ContainsFunc(left, running) && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // unprivileged gives the user that servers run as where this process is root, which PostgreSQL refuses; else nil.

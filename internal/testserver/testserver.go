@@ -40,6 +40,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	process *process
+	started bool // once, at least
 	admin   *sql.DB
 }
 
@@ -56,6 +57,8 @@ type kind interface {
 	dsn(port int, database string) string
 	// url is the DSN as a URL.
 	url(port int, database string) string
+	// dataDir is the query for the folder of the server that answers.
+	dataDir() string
 	// drop removes a database although connections to it may be open.
 	drop(name string) []string
 }
@@ -159,13 +162,24 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// Start starts a server that was stopped or killed, on the port it had, and waits until it answers.
+// Start starts a server that was stopped or killed, or that ended by itself, on the port it had, and waits until it answers.
 func (s *Server) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.process != nil {
+	if s.process != nil && !s.process.ended() {
 		return nil
 	}
+	s.process = nil
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(50 * time.Millisecond) {
+		err := s.launch()
+		// The processes of a PostgreSQL that was killed hold its memory a moment longer.
+		if err == nil || !s.started || !errors.Is(err, errEnded) || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func (s *Server) launch() error {
 	logPath := filepath.Join(s.dir, "log")
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -186,12 +200,14 @@ func (s *Server) Start() error {
 		if s.admin, err = sql.Open(s.kind.driver(), s.kind.dsn(s.port, "")); err != nil {
 			return err
 		}
-		s.admin.SetMaxIdleConns(1)
 	}
+	s.admin.SetMaxIdleConns(0) // a connection may still lead to what is left of a server that ended
+	s.admin.SetMaxIdleConns(1)
 	for deadline := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
 		err = s.ping()
 		if err == nil {
-			s.process = p
+			s.process, s.started = p, true
+			go report(p, logPath)
 			return nil
 		}
 		if p.ended() {
@@ -199,18 +215,37 @@ func (s *Server) Start() error {
 		}
 		if err == errEnded || time.Now().After(deadline) {
 			p.kill()
-			s.admin.Close()
-			s.admin = nil
+			if !s.started {
+				s.admin.Close() // it may have to be another port
+				s.admin = nil
+			}
 			text, _ := os.ReadFile(logPath)
 			return fmt.Errorf("the server did not come up: %w\n%.4000s", err, text)
 		}
 	}
 }
 
+// ping asks the server for its folder: another process's server may have come to the port first.
 func (s *Server) ping() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	return s.admin.PingContext(ctx)
+	var dir string
+	if err := s.admin.QueryRowContext(ctx, s.kind.dataDir()).Scan(&dir); err != nil {
+		return err
+	}
+	if want := filepath.Join(s.dir, "data"); filepath.Clean(dir) != want {
+		return fmt.Errorf("at port %d answers the server of %s", s.port, dir)
+	}
+	return nil
+}
+
+// report tells of a server that ends although nobody asked it to: the tests that then fail cannot know why.
+func report(p *process, logPath string) {
+	<-p.done
+	if !p.killed.Load() {
+		text, _ := os.ReadFile(logPath)
+		fmt.Fprintf(os.Stderr, "the server of %s ended by itself: %v\n%s\n", filepath.Dir(logPath), p.cmd.ProcessState, text)
+	}
 }
 
 // Kill ends the server at once, as a power failure would.

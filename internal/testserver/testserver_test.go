@@ -41,6 +41,16 @@ func TestServers(t *testing.T) {
 			if server.Addr() != addr {
 				t.Error("the server came back elsewhere")
 			}
+			// One that ends by itself is there again for the next test.
+			if err := server.process.cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			<-server.process.done
+			server.Database(t)
+			impostor := &Server{kind: server.kind, dir: t.TempDir(), port: server.port}
+			if err := impostor.Start(); err == nil {
+				t.Error("another server's answer was taken for its own")
+			}
 			var n int
 			if err := db.QueryRow("SELECT COUNT(*) FROM t").Scan(&n); err != nil {
 				t.Errorf("after the restart: %v", err)
