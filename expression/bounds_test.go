@@ -20,6 +20,8 @@ func TestEvaluationIsBounded(t *testing.T) {
 		value.Member{Name: "list", Value: list},
 		value.Member{Name: "long", Value: long},
 		value.Member{Name: "huge", Value: strings.Repeat("x", 100<<20)},
+		value.Member{Name: "digits", Value: strings.Repeat("9", 5<<20)},
+		value.Member{Name: "number", Value: value.Number(strings.Repeat("9", 5<<20))},
 		value.Member{Name: "pattern", Value: "(x+x+)+y"},
 	)
 	for _, text := range []string{
@@ -76,6 +78,9 @@ func TestEvaluationIsBounded(t *testing.T) {
 		"user.list.map(x => user.list.map(y => (1.5).toFixed(100)))",
 		"user.list.map(x => user.list.map(y => (1e-300).toPrecision(100)))",
 		"user.list.map(x => user.list.map(y => 7 ** 63))",
+		"user.list.map(x => Number(user.digits).toFixed(2))",
+		"user.list.map(x => type(user.number) + int(user.number))",
+		"user.list.map(x => user.number > x)",
 	} {
 		p, err := Compile(text, Options{})
 		if err != nil {
@@ -97,6 +102,30 @@ func TestEvaluationIsBounded(t *testing.T) {
 
 // slow is far above what any of them takes, and far below what they would take without bounds.
 const slow = 30 * time.Second
+
+// A number may have as many digits as a source gives it.
+func TestLongNumbers(t *testing.T) {
+	digits := strings.Repeat("9", 5<<20)
+	user := value.ObjectOf(value.Member{Name: "text", Value: digits}, value.Member{Name: "n", Value: value.Number(digits)})
+	start := time.Now()
+	for text, want := range map[string]string{
+		"Number(user.text) > 1e308":          "true",
+		"Number(user.text).toFixed(2)":       `"Infinity"`,
+		"user.n === user.n && user.n !== 1":  "true",
+		"user.n ? 1 : 2":                     "1",
+		"user.n.toFixed(2).length":           "5242880",
+		"user.n.toString(16)":                "expression.argument",
+		"int(user.n)":                        "expression.argument",
+		"Number('9'.repeat(400)) === user.n": "false",
+	} {
+		if got := outcome(text, user); got != want {
+			t.Errorf("%s = %.100s; want %s", text, got, want)
+		}
+	}
+	if took := time.Since(start); took > slow {
+		t.Errorf("they took %v", took)
+	}
+}
 
 // A value as deep as a source can give it is no trouble.
 func TestDeepValues(t *testing.T) {

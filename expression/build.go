@@ -41,6 +41,12 @@ type operand struct {
 // isPath says whether o is a variable with members after it.
 func (o operand) isPath() bool { return o.plain != nil && o.plain.kind == plainPath }
 
+// mayFail says whether o is more than literals, paths and a function to be called later.
+func (o operand) mayFail() bool {
+	_, isConstant := o.node.(*ast.ConstantNode)
+	return o.plain == nil && o.call == nil && !isConstant
+}
+
 // literal gives the value of a literal.
 func (o operand) literal() (any, bool) {
 	if o.plain != nil && o.plain.kind == plainLiteral {
@@ -281,20 +287,27 @@ func (b *builder) choice(kind plainKind, x, y operand) operand {
 	if x.plain != nil && y.plain != nil {
 		o.plain = &plain{kind: kind, left: x.plain, right: y.plain}
 	}
-	left, right := b.use(x), b.use(y)
-	b.temps++
-	name := "$" + strconv.Itoa(b.temps)
-	load := func() ast.Node { return locate(&ast.IdentifierNode{Value: name}, at) }
 	test := truthy
 	if kind == plainCoalesce {
 		test = present
 	}
-	pick := &ast.ConditionalNode{Cond: b.invoke(at, test, load()), Exp1: load(), Exp2: right}
-	if kind == plainAnd {
-		pick.Exp1, pick.Exp2 = right, load()
-	}
-	o.node = locate(&ast.VariableDeclaratorNode{Name: name, Value: left, Expr: locate(pick, at)}, at)
+	o.node = b.bound(at, x, func(x operand) ast.Node {
+		pick := &ast.ConditionalNode{Cond: b.invoke(at, test, b.use(x)), Exp1: b.use(x), Exp2: b.use(y)}
+		if kind == plainAnd {
+			pick.Exp1, pick.Exp2 = pick.Exp2, pick.Exp1
+		}
+		return pick
+	}).node
 	return o
+}
+
+// bound evaluates x once for a tree that uses it more than once.
+func (b *builder) bound(at span, x operand, tree func(x operand) ast.Node) operand {
+	value := b.use(x)
+	b.temps++
+	name := "$" + strconv.Itoa(b.temps)
+	load := operand{at: x.at, node: locate(&ast.IdentifierNode{Value: name}, at)}
+	return operand{at: at, node: locate(&ast.VariableDeclaratorNode{Name: name, Value: value, Expr: locate(tree(load), at)}, at)}
 }
 
 // cond is test ? x : y.

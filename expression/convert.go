@@ -29,7 +29,7 @@ func truthy(v any) bool {
 	case float64:
 		return v != 0 && v == v
 	case value.Number:
-		return v.Float64() != 0
+		return isLong(v) || v.Float64() != 0
 	case value.Secret:
 		return v != ""
 	}
@@ -114,6 +114,15 @@ func numberText(v any) string {
 	return ""
 }
 
+// maxDigits is how many digits of a whole number are kept or reckoned with: time grows with their square.
+const maxDigits = 1000
+
+// isLong says whether v is a number that takes long to read; it is taken by its text where nothing counts the work.
+func isLong(v any) bool {
+	n, ok := v.(value.Number)
+	return ok && len(n) > maxDigits
+}
+
 // maxExact is the number up to which every integer is a float64.
 const maxExact = 1 << 53
 
@@ -128,7 +137,10 @@ func number(f float64) any {
 // numeric is JavaScript's ToNumber: an int64, float64 or value.Number.
 func (m *machine) numeric(v any) any {
 	switch v := v.(type) {
-	case int64, float64, value.Number:
+	case int64, float64:
+		return v
+	case value.Number:
+		m.step(len(v) >> 6)
 		return v
 	case nil:
 		return int64(0)
@@ -191,7 +203,7 @@ func (m *machine) parseNumber(s string) any {
 		if i, err := strconv.ParseInt(s, 10, 64); err == nil && (i != 0 || s[0] != '-') {
 			return i
 		}
-		if digits = strings.TrimLeft(digits, "0"); digits != "" {
+		if digits = strings.TrimLeft(digits, "0"); digits != "" && len(digits) <= maxDigits {
 			if s[0] == '-' {
 				digits = "-" + digits
 			}
@@ -292,7 +304,7 @@ func bigInt(n any) (*big.Int, bool) {
 	case int64:
 		return big.NewInt(n), true
 	case value.Number:
-		if !strings.ContainsAny(string(n), ".eE") {
+		if len(n) <= maxDigits && !strings.ContainsAny(string(n), ".eE") {
 			return new(big.Int).SetString(string(n), 10)
 		}
 	case float64:
@@ -374,15 +386,15 @@ func (m *machine) finish(v any) any {
 		var o *value.Object
 		for i := range v.Len() {
 			member := v.At(i)
-			f := m.finish(member.Value)
-			if o == nil && !same(member.Value, f) {
+			name, f := scrub(member.Name), m.finish(member.Value)
+			if o == nil && (name != member.Name || !same(member.Value, f)) {
 				o = value.NewObject(v.Len())
 				for j := range i {
 					o.Append(v.At(j).Name, v.At(j).Value)
 				}
 			}
 			if o != nil && member.Value != undefined {
-				o.Append(member.Name, f)
+				o.Set(name, f)
 			}
 		}
 		if o != nil {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/usher-id/usher/value"
 )
 
 // invalidDate is what new Date makes of something that is no date.
@@ -19,7 +21,7 @@ func timeText(t time.Time) string {
 	if _, offset := t.Zone(); offset == 0 && t.Nanosecond()%int(time.Millisecond) == 0 {
 		return isoText(t)
 	}
-	return t.Format(time.RFC3339Nano)
+	return string(value.AppendTime(nil, t))
 }
 
 func isoText(t time.Time) string {
@@ -71,8 +73,11 @@ func newDate(m *machine, args []any) any {
 func (m *machine) dateUTC(args []any) float64 {
 	parts := [7]float64{2: 1}
 	for i := range min(len(args), 7) {
-		f := m.float(args[i])
-		if !(math.Abs(f) < 1e9) {
+		f, most := m.float(args[i]), 1e16
+		if i < 2 {
+			most = 1e9
+		}
+		if !(math.Abs(f) < most) {
 			return math.NaN()
 		}
 		parts[i] = math.Trunc(f)
@@ -94,6 +99,7 @@ var dateForms = []string{
 	"2006-01-02", "2006-01", "2006",
 	"2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05Z0700",
 	"2006-01-02 15:04:05 Z0700", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02 15:04:05 MST",
+	"2006-1-2", "2006-1-2 15:04:05", "2006-1-2 15:04",
 	"2006/01/02", "2006/1/2", "2006/01/02 15:04:05", "2006/1/2 15:04:05", "2006/01/02 15:04", "2006/1/2 15:04",
 	time.RFC1123, time.RFC1123Z, "Mon, 2 Jan 2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 -0700", time.RFC850,
 	"Jan 2, 2006", "January 2, 2006", "2 Jan 2006", "2 January 2006",
@@ -110,6 +116,10 @@ func parseDate(s string) (time.Time, bool) {
 	if i := strings.Index(s, " ("); i > 0 && strings.HasSuffix(s, ")") {
 		s = s[:i] // the zone's name after its offset
 	}
+	day := time.Duration(0)
+	if len(s) > 15 && s[11:16] == "24:00" { // the end of a day
+		s, day = s[:11]+"00"+s[13:], 24*time.Hour
+	}
 	next := byte(0)
 	if len(s) > 10 {
 		next = s[10]
@@ -119,18 +129,21 @@ func parseDate(s string) (time.Time, bool) {
 		if (form[0] == '2' && len(form) > 3 && form[1] == '0') != (s[0] >= '0' && s[0] <= '9' && s[3] >= '0' && s[3] <= '9') {
 			continue
 		}
-		if len(form) > 10 && form[4] == '-' && form[10] != next {
+		if len(form) > 10 && form[4] == '-' && form[5] == '0' && form[10] != next {
 			continue
 		}
 		if t, err := time.Parse(form, s); err == nil && zoneKnown(form, t) {
-			return t, true
+			return t.Add(day), day == 0 || t.Second() == 0 && t.Nanosecond() == 0
 		}
 	}
 	return time.Time{}, false
 }
 
-// zoneKnown refuses a zone by a name that says nothing: Go reads CST as an offset of zero.
+// zoneKnown refuses a zone by a name that says nothing, since Go reads CST as an offset of zero, and one of a whole day.
 func zoneKnown(form string, t time.Time) bool {
+	if _, offset := t.Zone(); offset <= -86400 || offset >= 86400 {
+		return false
+	}
 	if !strings.Contains(form, "MST") {
 		return true
 	}

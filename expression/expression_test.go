@@ -134,9 +134,30 @@ func TestNumbersAreExact(t *testing.T) {
 			t.Errorf("%s = %s; want %s", text, got, want)
 		}
 	}
-	v, _ := mustCompile(t, "7 / 2 * 2", Options{}).Eval(nil)
-	if _, ok := v.(int64); !ok {
-		t.Errorf("a whole number that was computed is a %T", v)
+	fraction := value.ObjectOf(value.Member{Name: "n", Value: 7.0}) // as a database may have it
+	for _, text := range []string{"7 / 2 * 2", "int(user.n)"} {
+		v, _ := mustCompile(t, text, Options{}).Eval(fraction)
+		if _, ok := v.(int64); !ok {
+			t.Errorf("a whole number that was computed, %s, is a %T", text, v)
+		}
+	}
+}
+
+// A message says what to write instead.
+func TestHelpersSayWhatToDo(t *testing.T) {
+	user := parseUser(t, `{"empty":"","active":"ja"}`)
+	for text, want := range map[string]string{
+		"e164(user.empty)":             "an empty text is no phone number: where there may be one, write `user.field || null`",
+		"e164(user.empty, 'DE')":       "an empty text is no phone number: where there may be one, write `user.field || null`",
+		"date(user.empty)":             "an empty text is no date: where there may be one, write `user.field || null`",
+		"date(user.empty, 'D.M.YYYY')": "an empty text is no date: where there may be one, write `user.field || null`",
+		"bool(user.empty)":             "an empty text is no word for yes or no: where there may be one, write `user.field || null`",
+		"bool(user.active)":            "this string is no word for yes or no that bool knows, such as yes, false, 1: compare others, as in lower(user.active) == 'ja'",
+	} {
+		_, err := mustCompile(t, text, Options{}).Eval(user)
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 
@@ -551,6 +572,10 @@ func TestNothingIsLeftBehind(t *testing.T) {
 func TestErrorsAreReadable(t *testing.T) {
 	_, err := Compile("user.mail.toLowercase()", Options{})
 	if got := err.Error(); got != "there is no method toLowercase (did you mean toLowerCase?)" {
+		t.Error(got)
+	}
+	_, err = mustCompile(t, "[1].trim()", Options{}).Eval(nil)
+	if got := err.Error(); got != "trim is not a method of an array" {
 		t.Error(got)
 	}
 	raw, err := json.Marshal(Functions()[0])

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"math/bits"
 	"net/url"
 	"sort"
 	"strings"
@@ -118,7 +119,7 @@ func (m *machine) elements(name string, v any) []any {
 	case nil, undefinedType:
 		return nil
 	}
-	fail("expression.type", "%s takes an array, not a %s", name, describe(v))
+	fail("expression.type", "%s takes an array, not %s", name, named(v))
 	return nil
 }
 
@@ -259,11 +260,11 @@ func listFunctions() []*function {
 			example: "any([1, 2], x => x > 1)", result: `true`, call: onList("any", some)},
 		{name: "none", arity: byLambda, signature: "none(list, x => …)", doc: "Whether it is true for none.",
 			example: "none([1, 2], x => x > 2)", result: `true`, call: onList("none", func(m *machine, list, args []any) any {
-				return countIf(m, list, callbackOf(args), true) == 0
+				return countIf(m, list, callbackOf(args)) == 0
 			})},
 		{name: "one", arity: byLambda, signature: "one(list, x => …)", doc: "Whether it is true for exactly one.",
 			example: "one([1, 2], x => x > 1)", result: `true`, call: onList("one", func(m *machine, list, args []any) any {
-				return countIf(m, list, callbackOf(args), true) == 1
+				return countIf(m, list, callbackOf(args)) == 1
 			})},
 		{name: "count", arity: arity{min: 1, max: 2, callback: 2}, signature: "count(list, x => …)", doc: "For how many it is true; without a function, how many are truthy.",
 			example: "count([1, 2, 3], x => x > 1)", result: `2`, call: onList("count", func(m *machine, list, args []any) any {
@@ -274,14 +275,14 @@ func listFunctions() []*function {
 					}
 					return int64(n)
 				}
-				return int64(countIf(m, list, callbackOf(args), true))
+				return int64(countIf(m, list, callbackOf(args)))
 			})},
 		{name: "reduce", arity: arity{min: 2, max: 3, callback: 2}, signature: "reduce(list, (sum, x) => …, start)", doc: "What remains of a list folded from its start. Also `reduce(list, #acc + #, 0)`.",
 			example: "reduce([1, 2, 3], (sum, x) => sum + x, 0)", result: `6`, call: onList("reduce", func(m *machine, list, args []any) any {
 				if len(args) < 2 && len(list) == 0 {
 					return undefined
 				}
-				return reduce(m, list, args)
+				return reduce(m, list, args, false)
 			})},
 		{name: "groupBy", arity: byLambda, signature: "groupBy(list, x => …)", doc: "An object of the lists of elements for which the function gives the same.",
 			example: "groupBy(['ab', 'ac', 'b'], x => x[0])", result: `{"a":["ab","ac"],"b":["b"]}`, call: onList("groupBy", groupBy)},
@@ -343,7 +344,7 @@ func length(m *machine, args []any) any {
 	case *value.Object:
 		return int64(v.Len())
 	}
-	fail("expression.type", "a %s has no length", describe(args[0]))
+	fail("expression.type", "%s has no length", named(args[0]))
 	return nil
 }
 
@@ -487,7 +488,7 @@ func fromEntries(m *machine, args []any) any {
 		m.grow(memberSize)
 		pair, ok := e.([]any)
 		if !ok {
-			fail("expression.type", "the entries of an object are arrays of name and value, not a %s", describe(e))
+			fail("expression.type", "the entries of an object are arrays of name and value, not %s", named(e))
 		}
 		v := arg(pair, 1)
 		o.Set(m.text(arg(pair, 0)), v)
@@ -601,16 +602,16 @@ func toFloat(m *machine, args []any) any {
 
 func toInt(m *machine, args []any) any {
 	n := toFloat(m, args)
-	if f, ok := n.(float64); ok {
-		if math.IsInf(f, 0) {
-			fail("expression.argument", "infinity is not a whole number")
+	if _, isFloat := n.(float64); !isFloat {
+		if _, isWhole := bigInt(n); isWhole || !present(n) {
+			return n
 		}
-		return number(math.Trunc(f))
 	}
-	if _, isWhole := bigInt(n); !isWhole && present(n) {
-		return number(math.Trunc(asFloat(n)))
+	f := asFloat(n)
+	if math.IsInf(f, 0) {
+		fail("expression.argument", "infinity is not a whole number")
 	}
-	return n
+	return number(math.Trunc(f))
 }
 
 func exprType(_ *machine, args []any) any {
@@ -840,11 +841,13 @@ func scriptFunctions() []*function {
 				return o
 			}},
 		{name: "Object.hasOwn", arity: exactly(2), signature: "Object.hasOwn(object, name)", example: "Object.hasOwn({a: 1}, 'a')", result: `true`, call: func(m *machine, args []any) any {
-			o, ok := args[0].(*value.Object)
-			if ok {
-				_, ok = o.Get(m.text(args[1]))
+			name := m.text(args[1])
+			if o, ok := args[0].(*value.Object); ok {
+				_, ok = o.Get(name)
+				return ok
 			}
-			return ok
+			s := newStep(name)
+			return m.member(args[0], &s) != undefined
 		}},
 		{name: "Array.isArray", arity: exactly(1), signature: "Array.isArray(x)", example: "Array.isArray([])", result: `true`, call: func(_ *machine, args []any) any {
 			_, ok := args[0].([]any)
@@ -913,9 +916,17 @@ func scriptFunctions() []*function {
 	number1("sinh", real(math.Sinh), "Math.sinh(0)", "0")
 	number1("cosh", real(math.Cosh), "Math.cosh(0)", "1")
 	number1("tanh", real(math.Tanh), "Math.tanh(0)", "0")
+	number1("asinh", real(math.Asinh), "Math.asinh(0)", "0")
+	number1("acosh", real(math.Acosh), "Math.acosh(1)", "0")
+	number1("atanh", real(math.Atanh), "Math.atanh(0)", "0")
+	number1("fround", real(func(f float64) float64 { return float64(float32(f)) }), "Math.fround(0.5)", "0.5")
+	number1("clz32", func(m *machine, args []any) any { return int64(bits.LeadingZeros32(uint32(m.bits(args[0])))) }, "Math.clz32(1)", "31")
 	list = append(list,
 		&function{name: "Math.atan2", arity: exactly(2), signature: "Math.atan2(y, x)", example: "Math.atan2(0, 1)", result: "0", call: func(m *machine, args []any) any {
 			return number(math.Atan2(m.float(args[0]), m.float(args[1])))
+		}},
+		&function{name: "Math.imul", arity: exactly(2), signature: "Math.imul(x, y)", example: "Math.imul(3, 4)", result: "12", call: func(m *machine, args []any) any {
+			return int64(m.bits(args[0]) * m.bits(args[1]))
 		}},
 		&function{name: "Math.pow", arity: exactly(2), signature: "Math.pow(x, y)", example: "Math.pow(2, 10)", result: "1024", call: power},
 		&function{name: "Math.min", arity: arity{max: -1}, signature: "Math.min(n, …)", example: "Math.min(1, 2)", result: "1", call: extreme(-1)},

@@ -53,6 +53,9 @@ func e164(m *machine, args []any) any {
 		fail("expression.phone", "this is not a phone number")
 	}
 	n, err := phonenumbers.Parse(text, region)
+	if err != nil {
+		refuseEmpty("expression.phone", args[0], "phone number")
+	}
 	switch {
 	case err != nil && region == "ZZ" && !strings.HasPrefix(strings.TrimSpace(text), "+"):
 		fail("expression.phone", "this is not a phone number with its country: e164 takes the region as its second argument")
@@ -62,6 +65,13 @@ func e164(m *machine, args []any) any {
 		fail("expression.phone", "there can be no such phone number")
 	}
 	return phonenumbers.Format(n, phonenumbers.E164)
+}
+
+// refuseEmpty says of an empty text what to write: it stands for a missing value in many files.
+func refuseEmpty(code string, v any, what string) {
+	if v == "" {
+		fail(code, "an empty text is no %s: where there may be one, write `user.field || null`", what)
+	}
 }
 
 func prepareRegion(b *builder, _ span, args []operand) native {
@@ -115,7 +125,7 @@ func (m *machine) date(v any, layouts []dateLayout) any {
 	case nil, undefinedType:
 		return v
 	case time.Time:
-		return v.Format(time.RFC3339Nano)
+		return string(value.AppendTime(nil, v))
 	}
 	m.step(10)
 	for _, layout := range layouts {
@@ -123,11 +133,12 @@ func (m *machine) date(v any, layouts []dateLayout) any {
 			return rfc3339(t)
 		}
 	}
+	refuseEmpty("expression.date", v, "date")
 	if len(layouts) > 0 {
 		fail("expression.date", "this %s does not fit the layout of a date", describe(v))
 	}
 	if !isText(v) {
-		fail("expression.date", "a %s is no date without a layout, such as unix or unixms", describe(v))
+		fail("expression.date", "%s is no date without a layout, such as unix or unixms", named(v))
 	}
 	t, ok := parseDate(m.text(v))
 	if !ok {
@@ -140,7 +151,7 @@ func rfc3339(t time.Time) string {
 	if t.Year() < 0 || t.Year() > 9999 {
 		fail("expression.date", "a date has a year from 0 to 9999")
 	}
-	return t.Format(time.RFC3339Nano)
+	return string(value.AppendTime(nil, t))
 }
 
 // dateTokens are those of layouts, longest first, and what Go writes for them.
@@ -279,7 +290,8 @@ func boolean(m *machine, args []any) any {
 			return b
 		}
 	}
-	fail("expression.boolean", "this %s says neither yes nor no", describe(args[0]))
+	refuseEmpty("expression.boolean", args[0], "word for yes or no")
+	fail("expression.boolean", "this %s is no word for yes or no that bool knows, such as yes, false, 1: compare others, as in lower(user.active) == 'ja'", describe(args[0]))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package expression
 
 import (
 	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -149,9 +150,18 @@ func (b *builder) method(at span, x operand, name string, args []operand, spread
 	if x.call != nil {
 		b.use(x)
 	}
-	return b.nativeCall(at, func(m *machine, args []any) any {
-		return f.call(m, name, args[0], args[1:])
-	}, append([]operand{x}, args...))
+	call := func(x operand) operand {
+		return b.nativeCall(at, func(m *machine, args []any) any {
+			return f.call(m, name, args[0], args[1:])
+		}, append([]operand{x}, args...))
+	}
+	if !slices.ContainsFunc(args, operand.mayFail) {
+		return call(x)
+	}
+	// Arguments that may fail are not touched where there is nothing to call the method of.
+	return b.bound(at, x, func(x operand) ast.Node {
+		return &ast.ConditionalNode{Cond: b.invoke(at, present, b.use(x)), Exp1: call(x).node, Exp2: b.constant(at, undefined).node}
+	})
 }
 
 func (b *builder) checkArguments(at span, name string, a arity, args []operand) {

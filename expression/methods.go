@@ -76,7 +76,7 @@ func (f *method) call(m *machine, name string, v any, args []any) any {
 	if f.any != nil {
 		return f.any(m, v, args)
 	}
-	fail("expression.type", "%s is not a method of a %s", name, describe(v))
+	fail("expression.type", "%s is not a method of %s", name, named(v))
 	return nil
 }
 
@@ -233,15 +233,25 @@ func init() {
 				}
 				return int64(-1)
 			}},
-		"lastIndexOf": {arity: arity{min: 1, max: 1}, signature: "text.lastIndexOf(part), list.lastIndexOf(element)",
+		"lastIndexOf": {arity: arity{min: 1, max: 2}, signature: "text.lastIndexOf(part, from), list.lastIndexOf(element, from)",
 			text: func(m *machine, s string, args []any) any {
-				if i := strings.LastIndex(s, m.text(args[0])); i >= 0 {
+				if from := arg(args, 1); from != undefined {
+					n := unitLen(s)
+					s = unitSlice(s, 0, min(min(max(m.integer(from), 0), n)+unitLen(m.text(args[0])), n))
+				}
+				if i := strings.LastIndex(s, m.text(args[0])); i >= 0 && present(args[0]) {
 					return int64(unitLen(s[:i]))
 				}
 				return int64(-1)
 			},
 			list: func(m *machine, list []any, args []any) any {
-				for i := len(list) - 1; i >= 0; i-- {
+				from := len(list) - 1
+				if len(args) > 1 {
+					if from = min(m.integer(args[1]), from); from < 0 {
+						from += len(list)
+					}
+				}
+				for i := from; i >= 0; i-- {
 					if identical(list[i], args[0]) {
 						return int64(i)
 					}
@@ -250,11 +260,11 @@ func init() {
 			}},
 		"startsWith": {arity: arity{min: 1, max: 2}, signature: "text.startsWith(part, from)", text: func(m *machine, s string, args []any) any {
 			n := unitLen(s)
-			return strings.HasPrefix(unitSlice(s, min(max(m.integer(arg(args, 1)), 0), n), n), m.text(args[0]))
+			return present(args[0]) && strings.HasPrefix(unitSlice(s, min(max(m.integer(arg(args, 1)), 0), n), n), m.text(args[0]))
 		}},
 		"endsWith": {arity: arity{min: 1, max: 2}, signature: "text.endsWith(part, to)", text: func(m *machine, s string, args []any) any {
 			n := unitLen(s)
-			return strings.HasSuffix(unitSlice(s, 0, min(max(m.integerOr(arg(args, 1), n), 0), n)), m.text(args[0]))
+			return present(args[0]) && strings.HasSuffix(unitSlice(s, 0, min(max(m.integerOr(arg(args, 1), n), 0), n)), m.text(args[0]))
 		}},
 		"padStart": {arity: arity{min: 1, max: 2}, signature: "text.padStart(length, fill)", text: func(m *machine, s string, args []any) any {
 			return heal(m.padding(s, args) + s)
@@ -298,11 +308,9 @@ func init() {
 		"some":          {arity: each, signature: "list.some(x => …)", list: some},
 		"every":         {arity: each, signature: "list.every(x => …)", list: every},
 		"reduce": {arity: arity{min: 1, max: 2, callback: 1}, signature: "list.reduce((sum, x) => …, start)",
-			list: func(m *machine, list []any, args []any) any { return reduce(m, list, args) }},
+			list: func(m *machine, list []any, args []any) any { return reduce(m, list, args, false) }},
 		"reduceRight": {arity: arity{min: 1, max: 2, callback: 1}, signature: "list.reduceRight((sum, x) => …, start)",
-			list: func(m *machine, list []any, args []any) any {
-				return reduce(m, reverse(m, list), args)
-			}},
+			list: func(m *machine, list []any, args []any) any { return reduce(m, list, args, true) }},
 		"reverse":    {signature: "list.reverse()", doc: "A new array: expressions change nothing.", list: func(m *machine, list []any, _ []any) any { return reverse(m, list) }},
 		"toReversed": {signature: "list.toReversed()", list: func(m *machine, list []any, _ []any) any { return reverse(m, list) }},
 		"sort": {arity: arity{max: 1, callback: 1, optional: true}, signature: "list.sort((a, b) => …)",
@@ -374,7 +382,11 @@ func (m *machine) bounds(args []any, n int) (from, to int) {
 	return relative(m.integer(arg(args, 0)), n), relative(m.integerOr(arg(args, 1), n), n)
 }
 
+// indexOf finds nothing where what is looked for is missing or null: its text would be found everywhere.
 func indexOf(m *machine, s string, args []any) int {
+	if !present(args[0]) {
+		return -1
+	}
 	from := min(max(m.integer(arg(args, 1)), 0), unitLen(s))
 	offset, half := unitOffset(s, from)
 	part := m.text(args[0])
@@ -435,7 +447,7 @@ func split(m *machine, s string, args []any) any {
 	if r, ok := separator.(regexpValue); ok {
 		return splitPattern(m, s, r, limit)
 	}
-	if separator == undefined {
+	if !present(separator) {
 		return []any{s}
 	}
 	by := m.text(separator)
@@ -505,7 +517,7 @@ func replace(m *machine, s string, args []any, all bool) any {
 	}
 	part := m.text(args[0])
 	var found [][]int
-	for at := 0; at <= len(s); {
+	for at := 0; at <= len(s) && present(args[0]); {
 		i := strings.Index(s[at:], part)
 		if i < 0 {
 			break
@@ -616,32 +628,49 @@ func some(m *machine, list []any, args []any) any {
 	return position(m, list, callbackOf(args), false) >= 0
 }
 
+// every stops at the first element for which the function is not true: later ones may be an error for it.
 func every(m *machine, list []any, args []any) any {
-	return countIf(m, list, callbackOf(args), false) == 0
+	c := callbackOf(args)
+	for i, e := range list {
+		if !truthy(m.invoke(c, e, int64(i), list)) {
+			return false
+		}
+	}
+	return true
 }
 
-// countIf counts the elements for which the function is true, or is not.
-func countIf(m *machine, list []any, c callback, is bool) int {
+// countIf counts the elements for which the function is true.
+func countIf(m *machine, list []any, c callback) int {
 	n := 0
 	for i, e := range list {
-		if truthy(m.invoke(c, e, int64(i), list)) == is {
-			n++
-		}
+		n += btoi(truthy(m.invoke(c, e, int64(i), list)))
 	}
 	return n
 }
 
-func reduce(m *machine, list []any, args []any) any {
+// reduce folds a list from its start or, from its right, from its end.
+func reduce(m *machine, list []any, args []any, right bool) any {
 	c := callbackOf(args)
 	acc, from := arg(args, 1), 0
+	at := func(n int) int {
+		if right {
+			return len(list) - 1 - n
+		}
+		return n
+	}
 	if len(args) < 2 {
 		if len(list) == 0 {
 			fail("expression.argument", "reduce of an empty array takes a start")
 		}
-		acc, from = list[0], 1
+		acc, from = list[at(0)], 1
 	}
-	for i := from; i < len(list); i++ {
-		acc = m.invoke(c, acc, list[i], int64(i))
+	for n := from; n < len(list); n++ {
+		i := at(n)
+		if c.native != nil || c.rest >= 0 || len(c.params) > 3 {
+			acc = m.apply(c, []any{acc, list[i], int64(i), list})
+		} else {
+			acc = m.invoke(c, acc, list[i], int64(i))
+		}
 	}
 	return acc
 }

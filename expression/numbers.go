@@ -113,10 +113,10 @@ func inBase(n any, base int) any {
 	}
 	i, ok := bigInt(n)
 	if !ok {
-		if f := asFloat(n); f != f || math.IsInf(f, 0) {
+		if f, isFloat := n.(float64); isFloat && !finite(f) {
 			return numberText(n)
 		}
-		fail("expression.argument", "only whole numbers are written in another base")
+		fail("expression.argument", "only whole numbers, of up to %d digits, are written in another base", maxDigits)
 	}
 	return i.Text(base)
 }

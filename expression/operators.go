@@ -184,6 +184,9 @@ func identical(x, y any) bool {
 		if !isNumber(y) {
 			return false
 		}
+		if isLong(x) || isLong(y) {
+			return x == y
+		}
 		order, ok := compareNumbers(a, y)
 		return ok && order == 0
 	case time.Time:
@@ -299,9 +302,9 @@ func isIn(m *machine, args []any) any {
 		return ok
 	case string, value.Secret:
 		m.step(1)
-		return strings.Contains(m.text(y), m.text(args[0]))
+		return present(args[0]) && strings.Contains(m.text(y), m.text(args[0]))
 	}
-	fail("expression.type", "in looks into arrays, objects and texts, not into a %s", describe(args[1]))
+	fail("expression.type", "in looks into arrays, objects and texts, not into %s", named(args[1]))
 	return nil
 }
 
@@ -326,20 +329,7 @@ func newObject(m *machine, args []any) any {
 type spread struct{}
 
 // assign sets the members of v, as Object.assign does.
-func assign(m *machine, o *value.Object, v any) {
-	switch v := v.(type) {
-	case *value.Object:
-		m.grow(memberSize * v.Len())
-		for name, e := range v.All() {
-			o.Set(name, e)
-		}
-	case []any:
-		m.grow(memberSize * len(v))
-		for i, e := range v {
-			o.Set(numberText(int64(i)), e)
-		}
-	}
-}
+func assign(m *machine, o *value.Object, v any) { m.members(v, o.Set) }
 
 // newList makes an array of its elements.
 func newList(m *machine, args []any) any { return append(m.list(len(args)), args...) }
@@ -375,7 +365,7 @@ func (m *machine) iterate(v any) []any {
 	case nil, undefinedType:
 		return nil
 	}
-	fail("expression.type", "a %s cannot be spread into an array", describe(v))
+	fail("expression.type", "%s cannot be spread into an array", named(v))
 	return nil
 }
 
@@ -392,6 +382,16 @@ func describe(v any) string {
 		return "invalid date"
 	}
 	return value.Kind(v)
+}
+
+// named is describe with its article.
+func named(v any) string {
+	switch kind := describe(v); kind[0] {
+	case 'a', 'i', 'o':
+		return "an " + kind
+	default:
+		return "a " + kind
+	}
 }
 
 // spanOf is expr's a..b: the whole numbers from a to b.

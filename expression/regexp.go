@@ -304,12 +304,14 @@ func (r regexpValue) charge(m *machine, s string) { m.step(r.cost * (1 + len(s)>
 func (r regexpValue) match(m *machine, v any) any {
 	s := m.text(v)
 	r.charge(m, s)
-	return r.MatchString(s)
+	return r.MatchString(scrub(s))
 }
 
-// find gives the first match, or all where the pattern is global, as places in bytes.
+// find gives the first match, or all where the pattern is global, as places in bytes. In place of half a character RE2
+// is shown U+FFFD, which is as long: it would take the bytes of a half apart.
 func (r regexpValue) find(m *machine, s string, all bool) [][]int {
 	r.charge(m, s)
+	s = scrub(s)
 	if !all {
 		if found := r.FindStringSubmatchIndex(s); found != nil {
 			return [][]int{found}

@@ -206,10 +206,15 @@ func compareText(a, b string) int {
 	}
 	x, _ := decode(a[i:])
 	y, _ := decode(b[i:])
-	if x >= 0x10000 && y < 0x10000 {
-		x, _ = halves(x)
-	} else if y >= 0x10000 && x < 0x10000 {
-		y, _ = halves(y)
+	switch {
+	case x >= 0x10000 && y < 0x10000:
+		high, low := halves(x)
+		if high == y {
+			return compareText(string(encode(nil, low)), b[i+3:])
+		}
+		x = high
+	case y >= 0x10000 && x < 0x10000:
+		return -compareText(b, a)
 	}
 	return int(x) - int(y)
 }

@@ -42,7 +42,7 @@ func appendJSON(dst []byte, v any, secret func(string, any) bool) []byte {
 		return append(dst, '"')
 	case time.Time:
 		dst = append(dst, '"')
-		dst = v.AppendFormat(dst, time.RFC3339Nano)
+		dst = AppendTime(dst, v)
 		return append(dst, '"')
 	case []any:
 		dst = append(dst, '[')
@@ -75,6 +75,15 @@ func appendJSON(dst []byte, v any, secret func(string, any) bool) []byte {
 	return AppendString(dst, Kind(v))
 }
 
+// AppendTime appends an instant as RFC 3339 writes it with its zone, or in UTC where the zone's offset has seconds, as local times
+// before 1900 have it: RFC 3339 cannot write those.
+func AppendTime(dst []byte, t time.Time) []byte {
+	if _, offset := t.Zone(); offset%60 != 0 {
+		t = t.UTC()
+	}
+	return t.AppendFormat(dst, time.RFC3339Nano)
+}
+
 // appendFloat writes a float as ECMAScript does (ECMA-262, Number::toString), and null for NaN and infinities,
 // which JSON cannot say.
 func appendFloat(dst []byte, f float64) []byte {
@@ -98,11 +107,33 @@ func appendFloat(dst []byte, f float64) []byte {
 
 const hex = "0123456789abcdef"
 
+// skipPlain gives the place of the first byte from i on that is not ASCII or has to be escaped in a JSON string, or the length of s. It looks
+// at eight bytes at a time: (x - 0x01…) &^ x has the high bit of a byte set if that is the first one that is zero
+// (https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord), and so does x - 0x20… for one below a space.
+func skipPlain(s string, i int) int {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s); i += 8 {
+		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, backslash := x^ones*'"', x^ones*'\\'
+		if (x|(x-ones*' ')|(quote-ones)&^quote|(backslash-ones)&^backslash)&high != 0 {
+			break
+		}
+	}
+	for i < len(s) && s[i] >= ' ' && s[i] < utf8.RuneSelf && s[i] != '"' && s[i] != '\\' {
+		i++
+	}
+	return i
+}
+
 // AppendString appends s as a JSON string.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := 0; ; {
+		if i = skipPlain(s, i); i == len(s) {
+			break
+		}
 		b := s[i]
 		if b >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[i:])
@@ -112,10 +143,6 @@ func AppendString(dst []byte, s string) []byte {
 				start = i + 1
 			}
 			i += size
-			continue
-		}
-		if b >= ' ' && b != '"' && b != '\\' {
-			i++
 			continue
 		}
 		dst = append(dst, s[start:i]...)

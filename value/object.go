@@ -162,8 +162,8 @@ func (o *Object) GetPath(path string) (any, bool) {
 	}
 }
 
-// SetPath sets the value at a dotted path and makes the objects on the way. It reports false, and changes
-// nothing, where the path leads through a value that is not an object. Objects on the way are copied, so that
+// SetPath sets the value at a dotted path and makes the objects on the way, also in place of null. It reports false, and
+// changes nothing, where the path leads through a value that is not an object. Objects on the way are copied, so that
 // an Object that shares them keeps what it has.
 func (o *Object) SetPath(path string, v any) bool {
 	name, rest, nested := strings.Cut(path, ".")
@@ -172,14 +172,13 @@ func (o *Object) SetPath(path string, v any) bool {
 		return true
 	}
 	var child *Object
-	if old, ok := o.Get(name); ok {
-		parent, isObject := old.(*Object)
-		if !isObject {
-			return false
-		}
-		child = parent.Clone()
-	} else {
+	switch old, _ := o.Get(name); old := old.(type) {
+	case nil:
 		child = NewObject(4)
+	case *Object:
+		child = old.Clone()
+	default:
+		return false
 	}
 	if !child.SetPath(rest, v) {
 		return false

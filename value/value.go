@@ -21,6 +21,7 @@ package value
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -102,4 +103,25 @@ func Kind(v any) string {
 		return "object"
 	}
 	return fmt.Sprintf("%T", v)
+}
+
+// Finite reports whether every number in v, at any depth, is one: neither NaN nor an infinity, which JSON would show as null.
+func Finite(v any) bool {
+	switch v := v.(type) {
+	case float64:
+		return !math.IsNaN(v) && !math.IsInf(v, 0)
+	case []any:
+		for _, e := range v {
+			if !Finite(e) {
+				return false
+			}
+		}
+	case *Object:
+		for _, e := range v.All() {
+			if !Finite(e) {
+				return false
+			}
+		}
+	}
+	return true
 }

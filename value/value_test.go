@@ -51,6 +51,18 @@ func TestJSONRoundTrip(t *testing.T) {
 	}
 }
 
+// TestTimeKeepsItsInstant has offsets with seconds, which RFC 3339 cannot write.
+func TestTimeKeepsItsInstant(t *testing.T) {
+	for offset, want := range map[int]string{
+		0: `"1890-01-01T00:00:00Z"`, 3600: `"1890-01-01T01:00:00+01:00"`, 1172: `"1890-01-01T00:00:00Z"`, -1172: `"1890-01-01T00:00:00Z"`,
+	} {
+		at := time.Date(1890, 1, 1, 0, 0, 0, 0, time.UTC).In(time.FixedZone("LMT", offset))
+		if got := string(AppendJSON(nil, at)); got != want {
+			t.Errorf("offset %d: got %s, want %s", offset, got, want)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	deep := strings.Repeat("[", 20000) + strings.Repeat("]", 20000)
 	for _, text := range []string{``, `{`, `{"a":1,"a":2}`, `NaN`, `"\xff"`, "\"\xff\"", `01`, `[1]x`, deep} {
@@ -154,4 +166,40 @@ func FuzzParseJSON(f *testing.F) {
 			t.Fatalf("%s became %s", out, twice)
 		}
 	})
+}
+
+// Strings come as JSON that every reader takes, with the fewest escapes.
+func FuzzAppendString(f *testing.F) {
+	for _, s := range []string{"", "plain", "quote\"d", "back\\slash", "line\nfeed", "tab\there", "\x00\x1f\x7f", "1234567\"", "12345678\\", "\x1f2345678", "Müller 上海", "12345\xff78", "\xe4\xb8", "a\u2028b"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := AppendString(nil, s)
+		var back string
+		if err := json.Unmarshal(got, &back); err != nil {
+			t.Fatalf("%q became %s: %v", s, got, err)
+		}
+		if want := string([]rune(s)); back != want {
+			t.Fatalf("%q became %s, which is %q", s, got, back)
+		}
+		escaped := 0
+		for _, c := range []byte(s) {
+			if c < ' ' || c == '"' || c == '\\' {
+				escaped++
+			}
+		}
+		if bytes.Count(got, []byte{'\\'}) != escaped+strings.Count(s, `\`) {
+			t.Fatalf("%q became %s", s, got)
+		}
+	})
+}
+
+func BenchmarkAppendString(b *testing.B) {
+	texts := []string{"36ya.21i3v9@post.example.com", "Tariq Tran", "01a1ff1d-d74b-7000-8000-0000295c70c7", "users-1000000-0.5.ndjson:1", "上海", "2020-05-23T18:52:51Z", "REDACTED"}
+	var buf []byte
+	for b.Loop() {
+		for _, s := range texts {
+			buf = AppendString(buf[:0], s)
+		}
+	}
 }
