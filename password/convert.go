@@ -49,6 +49,7 @@ type travelling struct {
 	format  *Format
 	encoded string
 	simple  *simpleDigest // one digest with a salt on one side, if it is one
+	changed string        // how the source changed passwords, empty if it did not
 }
 
 var targets = []target{
@@ -98,18 +99,33 @@ func Convert(hash Hash, target string) (Converted, error) {
 	if f.Name == WrapFormat {
 		return Converted{}, &Error{Code: CodeCannot, Format: f.Name, Message: "a wrapped hash is verified by usher's own store only"}
 	}
-	if f.hasher != nil {
-		return f.spell(t.name, encoded, hash.Context)
+	changed, e := preparation(hash.Context)
+	if e != nil {
+		return Converted{}, e
+	}
+	if encoding := auth0Encodings[changed]; t.name == "auth0" && encoding != nil && p.pre == nil && p.kind != kindBcrypt && f.Name != "auth0-custom_password_hash" {
+		p.pre, changed = encoding, ""
+	}
+	if strings.Contains(changed, "utf16") && t.name != "authing" { // which changes every password
+		return Converted{}, &Error{Code: CodeCannot, Format: f.Name, Message: "the source changed passwords before it hashed them (" + changed + "), which the target cannot do"}
 	}
 	var out Converted
-	if slices.Contains(t.own, f.Name) && strings.HasPrefix(strings.TrimSpace(encoded), "{") {
+	switch {
+	case f.hasher != nil:
+		if out, err = f.spell(t.name, encoded, hash.Context); err != nil {
+			return Converted{}, err
+		}
+	case slices.Contains(t.own, f.Name) && strings.HasPrefix(strings.TrimSpace(encoded), "{"):
 		out = Converted{Value: value.Secret(encoded), JSON: true}
-	} else {
-		h := &travelling{parsed: p, format: f, encoded: encoded, simple: simplify(p)}
+	default:
+		h := &travelling{parsed: p, format: f, encoded: encoded, simple: simplify(p), changed: changed}
 		if out, e = t.convert(h); e != nil {
 			e.Format = f.Name
 			return Converted{}, e
 		}
+	}
+	if changed != "" && t.name != "authing" {
+		out.Warnings = append(out.Warnings, "the source changed passwords before it hashed them ("+changed+"), which the target does not do: who has one that this changes cannot log in there")
 	}
 	out.Target = t.name
 	if out.Field == "" {
@@ -283,6 +299,11 @@ func (h *travelling) bcryptText() (string, *Error) {
 	return spellBcrypt(h.parsed), nil
 }
 
+// ldapText gives an LDAP digest with the scheme in capitals and padded base64: not everybody reads it otherwise.
+func (h *travelling) ldapText() string {
+	return h.format.prefix + std64(append(slices.Clone(h.want), h.salt...))
+}
+
 func (h *travelling) isArgon2() bool { return strings.HasPrefix(h.Algorithm, "argon2") }
 
 // argon2Text gives the PHC string for targets that verify versions and variants as golang.org/x/crypto does.
@@ -405,7 +426,7 @@ func toAuth0(h *travelling) (Converted, *Error) {
 		out.Salt = auth0Salt(h.salt, "")
 		out.KeyLen, out.Cost, out.BlockSize, out.Parallelization = len(h.want), h.N, h.BlockSize, h.Parallelism
 	case h.simple != nil && h.format.Family == "ldap" && h.simple.digest != "md4":
-		out.Algorithm, out.Hash = "ldap", auth0Value{Value: h.encoded, Encoding: "utf8"}
+		out.Algorithm, out.Hash = "ldap", auth0Value{Value: h.ldapText(), Encoding: "utf8"}
 	case h.simple != nil && h.simple.hmac && h.simple.position == "" && slices.Contains(auth0HMACs, h.simple.digest):
 		out.Algorithm = "hmac"
 		out.Hash = auth0Value{Value: hexBytes(h.want), Encoding: "hex", Digest: h.simple.digest, Key: auth0Salt(h.simple.key, "")}
@@ -418,6 +439,9 @@ func toAuth0(h *travelling) (Converted, *Error) {
 		return h.noHome("Auth0")
 	}
 	if h.simple != nil && h.simple.encoding != "" {
+		if h.pre != nil {
+			return h.noHome("Auth0")
+		}
 		out.Password = map[string]string{"encoding": h.simple.encoding}
 	}
 	return object(out, warnings...)
@@ -478,7 +502,10 @@ func toAuthing(h *travelling) (Converted, *Error) {
 		name = DigestPrefix + h.Expression // which side the salt is on is not in the text
 	}
 	function := ""
-	if scripted()[h.format.Name] {
+	switch {
+	case h.changed != "":
+		function = " of what the source made of the password (" + h.changed + ")"
+	case scripted()[h.format.Name]:
 		function = fmt.Sprintf(" (usher hash export-script %q writes it)", name)
 	}
 	warnings := []string{"the pool's custom password function must verify " + name + function + "; one pool has one function, so every user's hash must be of a format that it knows"}
@@ -585,7 +612,7 @@ func toKratos(h *travelling) (Converted, *Error) {
 			return plain("$hmac-" + h.simple.digest + "$" + std64([]byte(hexBytes(h.want))) + "$" + std64(h.simple.key))
 		}
 	case slices.Contains([]string{"ldap-ssha", "ldap-ssha256", "ldap-ssha512"}, h.format.Name):
-		return plain(h.encoded)
+		return plain(h.ldapText())
 	case h.simple.digest == "md5" && h.simple.position == "":
 		return plain("$md5$" + std64(h.want))
 	case slices.Contains([]string{"md5", "sha1", "sha256", "sha512"}, h.simple.digest):

@@ -275,3 +275,66 @@ func TestConvertSaysWhyAHashCannotTravel(t *testing.T) {
 		t.Errorf("an unknown target: %v", err)
 	}
 }
+
+// TestWhatChangesPasswordsIsNotLost: a target that is given the hash alone hashes passwords as they are typed.
+func TestWhatChangesPasswordsIsNotLost(t *testing.T) {
+	const latin1, utf16 = "0d1ac3f7c8dbcd95a4e68b2e5f5a1c6a", "b21cbf8ab7e7c4fd7d2dd8d6c5c2d0b9"
+	for _, tt := range []struct {
+		context Context
+		auth0   string // what its form says of the password; empty: it cannot say it
+	}{
+		{Context{"charset": "latin1"}, `"password":{"encoding":"binary"}`},
+		{Context{"charset": "utf16le"}, `"password":{"encoding":"ucs2"}`},
+		{Context{"charset": "utf16be"}, ""},
+		{Context{"charset": "latin1", "trim": true}, ""},
+		{Context{"normalization": "NFKC"}, ""},
+		{Context{"trim": "true"}, ""},
+	} {
+		for _, target := range []string{"auth0", "okta", "kratos", "firebase", "zitadel", "logto", "clerk"} {
+			out, err := Convert(Hash{Format: "hex-md5", Encoded: latin1, Context: tt.context}, target)
+			if target == "auth0" && tt.auth0 != "" {
+				if err != nil || !strings.Contains(out.Value.Reveal(), tt.auth0) {
+					t.Errorf("%v to auth0: %v %v", map[string]any(tt.context), out.Value.Reveal(), err)
+				}
+				continue
+			}
+			var e *Error
+			if text, _ := tt.context.text("charset", ""); strings.HasPrefix(text, "utf16") {
+				if !errors.As(err, &e) || e.Code != CodeCannot {
+					t.Errorf("%v to %s: %v", map[string]any(tt.context), target, err)
+				}
+			} else if err != nil || !strings.Contains(strings.Join(out.Warnings, " "), "who has one that this changes cannot log in there") {
+				t.Errorf("%v to %s: %v %v", map[string]any(tt.context), target, out.Warnings, err)
+			}
+		}
+		out, err := Convert(Hash{Format: "hex-md5", Encoded: utf16, Context: tt.context}, "authing")
+		if err != nil || !strings.Contains(strings.Join(out.Warnings, " "), "of what the source made of the password") || strings.Contains(strings.Join(out.Warnings, " "), "export-script") {
+			t.Errorf("%v to authing: %v %v", map[string]any(tt.context), out.Warnings, err)
+		}
+	}
+	for _, unchanged := range []Context{nil, {"trim": false}, {"charset": "utf8"}} {
+		if _, err := Convert(Hash{Format: "hex-md5", Encoded: latin1, Context: unchanged}, "okta"); err != nil {
+			t.Error(err)
+		}
+	}
+	var e *Error
+	if _, err := Convert(Hash{Format: "hex-md5", Encoded: latin1, Context: Context{"charset": "klingon"}}, "okta"); !errors.As(err, &e) || e.Code != CodeUnsupported {
+		t.Errorf("an unknown charset: %v", err)
+	}
+}
+
+func TestLDAPSchemesTravelInCapitals(t *testing.T) {
+	const digest = "5en6G6MezRroT3XKqkdPOmY/BfRzYWx0"
+	for _, target := range []string{"auth0", "kratos"} {
+		for _, encoded := range []string{"{SSHA}" + digest, "{ssha}" + digest} {
+			out, err := Convert(Hash{Format: "ldap-ssha", Encoded: value.Secret(encoded)}, target)
+			if err != nil || !strings.Contains(out.Value.Reveal(), "{SSHA}"+digest) {
+				t.Errorf("%s to %s: %v %v", encoded, target, out.Value.Reveal(), err)
+			}
+		}
+	}
+	out, err := Convert(Hash{Format: "ldap-ssha", Encoded: "{SSHA}5en6G6MezRroT3XKqkdPOmY/BfRzYWw"}, "kratos")
+	if err != nil || out.Value != "{SSHA}5en6G6MezRroT3XKqkdPOmY/BfRzYWw=" {
+		t.Errorf("without padding: %v %v", out.Value.Reveal(), err)
+	}
+}

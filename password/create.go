@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -244,6 +245,32 @@ func NeedsRehash(hash Hash, hasher string, params Params) (bool, string, error) 
 		}
 	}
 	return false, "", nil
+}
+
+// Renew gives what to store in place of hash for a password that has matched it: hashed with hasher and params, as [Create] does. What the source did to passwords
+// before it hashed them, but for their charset, is done to it and kept with the new hash, so that people may go on to type it as they do.
+func Renew(ctx context.Context, hash Hash, hasher string, password []byte, params Params) (string, error) {
+	kept := Context{}
+	for _, key := range []string{"trim", "normalization"} {
+		if v, ok := hash.Context[key]; ok {
+			kept[key] = v
+		}
+	}
+	password, bad := prepare(password, kept)
+	if bad != nil {
+		return "", bad
+	}
+	encoded, err := Create(ctx, hasher, password, params)
+	if err != nil || len(kept) == 0 {
+		return encoded, err
+	}
+	h, err := ParseStored(encoded)
+	if err != nil {
+		return "", err
+	}
+	maps.Copy(kept, h.Context)
+	h.Context = kept
+	return h.Stored()
 }
 
 // The spellings that other systems read.

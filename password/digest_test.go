@@ -35,6 +35,40 @@ func TestDigestFormatOfAUser(t *testing.T) {
 	}
 }
 
+func TestDigestSaysWhatIsWrong(t *testing.T) {
+	const hash = "9038129c474caa3f0de56f38db84033d0fe1d4b8"
+	for _, tt := range []struct{ encoded, want string }{
+		{hash[:39], "the hexadecimal digest has 39 characters, 40 expected: the hash was cut off"},
+		{hash + "0", "the hexadecimal digest has 41 characters, 40 expected: something is left over at the end"},
+		{hash[:39] + ":salt", "the hexadecimal digest has 39 characters, 40 expected: the hash was cut off"},
+		{hash + " ", "it is neither hexadecimal nor base64"},
+		{"x" + hash[1:] + "!", "it is neither hexadecimal nor base64"},
+		{"kDgSnEdMqj8N5W8424QDPQ/h1A==", "a digest of 19 bytes; 20 expected"},
+	} {
+		for _, format := range []string{"digest:sha1(pass)", "digest:sha1(salt . pass)"} {
+			got := Verify(context.Background(), format, tt.encoded, []byte("x"), Context{"salt": "s"})
+			if got.Outcome != Malformed || got.Reason != tt.want {
+				t.Errorf("%s, %q: %v %s", format, tt.encoded, got.Outcome, got.Reason)
+			}
+		}
+	}
+}
+
+// Symfony's digest is 64 bytes: 128 hexadecimal digits are base64, too.
+func TestHexadecimalWhereBase64IsTriedFirst(t *testing.T) {
+	example := examples()["symfony-messagedigest-sha512"]
+	raw, err := b64.DecodeString(example.Encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := []byte(example.Password)
+	for _, encoded := range []string{hexBytes(raw), strings.ToUpper(hexBytes(raw))} {
+		if got := Verify(context.Background(), "symfony-sha512", encoded, plain, example.Context); got.Outcome != Match {
+			t.Errorf("%v %s", got.Outcome, got.Reason)
+		}
+	}
+}
+
 func TestCompileDigestSaysWhere(t *testing.T) {
 	for _, tt := range []struct{ source, message string }{
 		{"md5(pass", `digest expression, column 9: ")" expected, the end found`},

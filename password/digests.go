@@ -197,15 +197,25 @@ func (s *digestScheme) format() (Format, error) {
 		f.Context = append(f.Context, key)
 	}
 	f.parse = func(in *input) (*parsed, *Error) {
-		var first *Error
+		var first, fitting *Error
 		for _, l := range layouts {
 			m, err := l.match(in.encoded)
-			if err == nil {
-				return s.parse(d, m, in)
+			if err != nil {
+				if first == nil {
+					first = err
+				}
+				continue
 			}
-			if first == nil {
-				first = err
+			p, err := s.parse(d, m, in)
+			if err == nil || err.Code != CodeMalformed { // what is read as base64 may be hexadecimal of the next layout
+				return p, err
 			}
+			if fitting == nil {
+				fitting = err
+			}
+		}
+		if fitting != nil {
+			return nil, fitting
 		}
 		return nil, first
 	}
@@ -362,6 +372,21 @@ func NewDigestFormat(name, expression string) (*Format, error) {
 	f, err := s.format()
 	if err != nil {
 		return nil, err
+	}
+	parse := f.parse
+	f.parse = func(in *input) (*parsed, *Error) {
+		p, err := parse(in)
+		if err != nil && err.Code == CodeMalformed {
+			hash, _, _ := strings.Cut(in.encoded, ":")
+			_, bad := decodeAnyBase64(hash)
+			switch {
+			case isHex(hash) && len(hash) != 2*d.size:
+				return nil, wrongLength("hexadecimal digest", len(hash), 2*d.size)
+			case !isHex(hash) && bad != nil:
+				return nil, malformed("it is neither hexadecimal nor base64")
+			}
+		}
+		return p, err
 	}
 	return &f, nil
 }

@@ -2,6 +2,7 @@ package password
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -224,5 +225,5 @@ func (f *Format) spell(target, encoded string, values Context) (Converted, error
 	if err != nil {
 		return Converted{}, &Error{Code: CodeCannot, Format: f.Name, Message: err.Error()}
 	}
-	return Converted{Target: target, Value: value.Secret(text), JSON: strings.HasPrefix(text, "{")}, nil
+	return Converted{Target: target, Value: value.Secret(text), JSON: strings.HasPrefix(text, "{") && json.Valid([]byte(text))}, nil
 }

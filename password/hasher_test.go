@@ -34,10 +34,13 @@ func (*shout) Hash(_ context.Context, password []byte, _ Context) (string, error
 func (*shout) NeedsRehash(encoded string) (bool, string) { return len(encoded) < 20, "short" }
 
 func (*shout) Convert(_ context.Context, target, encoded string, _ Context) (string, error) {
-	if target != "auth0" {
-		return "", errors.New("only auth0")
+	switch target {
+	case "auth0":
+		return `{"algorithm":"shout"}`, nil
+	case "kratos":
+		return "{SHOUT}x", nil
 	}
-	return `{"algorithm":"shout"}`, nil
+	return "", errors.New("only auth0 and kratos")
 }
 
 func shoutOf(password []byte, pepper string) string {
@@ -105,7 +108,10 @@ func TestHasherIsAFormat(t *testing.T) {
 	if weaker, _, err := NeedsRehash(h, "argon2id", Params{}); !weaker || err != nil {
 		t.Error("another hasher's hash is not weaker", err)
 	}
-	if c, err := Convert(h, "auth0"); err != nil || !c.JSON {
+	if c, err := Convert(h, "auth0"); err != nil || !c.JSON || c.Field != "custom_password_hash" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if c, err := Convert(h, "kratos"); err != nil || c.JSON || c.Field != "credentials.password.config.hashed_password" {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if _, err := Convert(h, "okta"); err == nil {

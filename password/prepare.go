@@ -2,6 +2,7 @@ package password
 
 import (
 	"bytes"
+	"strings"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -24,8 +25,12 @@ func prepare(password []byte, values Context) ([]byte, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	if trim == "true" {
+	switch trim {
+	case "false":
+	case "true":
 		password = bytes.TrimSpace(password)
+	default:
+		return nil, unsupported("trim %s; true and false are known", shown(trim))
 	}
 	switch form {
 	case "":
@@ -56,4 +61,25 @@ func prepare(password []byte, values Context) ([]byte, *Error) {
 		return nil, asError(bad)
 	}
 	return password, nil
+}
+
+// preparation names what prepare does to passwords: "latin1" if it is the charset alone, empty if it leaves them as they are.
+func preparation(values Context) (string, *Error) {
+	if _, err := prepare(nil, values); err != nil {
+		return "", err
+	}
+	trim, _ := values.text("trim", "")
+	form, _ := values.text("normalization", "")
+	charset, _ := values.text("charset", "")
+	var out []string
+	if trim == "true" {
+		out = append(out, "trim")
+	}
+	if form != "" {
+		out = append(out, form)
+	}
+	if charset != "" && charset != "utf8" {
+		out = append(out, charset)
+	}
+	return strings.Join(out, ", "), nil
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // recipe says how a format is computed in JavaScript with nothing but Node's crypto.
@@ -290,7 +291,10 @@ var functionNames = func() map[*function]string {
 func (w *jsWriter) write(n node) string {
 	switch n := n.(type) {
 	case text:
-		return fmt.Sprintf("Buffer.from(%q)", string(n))
+		if !utf8.Valid(n) {
+			return fmt.Sprintf("Buffer.from('%x', 'hex')", []byte(n))
+		}
+		return "Buffer.from(" + encodeJSON(string(n)) + ")"
 	case name:
 		if n == "pass" || n == "prev" {
 			return string(n)
@@ -342,8 +346,8 @@ var scriptHelpers = []struct{ name, text string }{
 	{"unhex", "const unhex = (text) => Buffer.from(text.toString(), 'hex');"},
 	{"base64", "const base64 = (data) => Buffer.from(data.toString('base64'));"},
 	{"unbase64", "const unbase64 = (text) => Buffer.from(text.toString().replace(/\\./g, '+'), 'base64');"},
-	{"upper", "const upper = (text) => Buffer.from(text.toString().toUpperCase());"},
-	{"lower", "const lower = (text) => Buffer.from(text.toString().toLowerCase());"},
+	{"upper", "const upper = (text) => Buffer.from([...text.toString()].map((c) => ([...c.toUpperCase()].length > 1 ? c : c.toUpperCase())).join(''));"},
+	{"lower", "const lower = (text) => Buffer.from([...text.toString()].map((c) => [...c.toLowerCase()][0]).join(''));"},
 	{"trim", "const trim = (text) => Buffer.from(text.toString().replace(/^[ \\t\\n\\r\\0\\x0b]+|[ \\t\\n\\r\\0\\x0b]+$/g, ''));"},
 	{"utf16le", "const utf16le = (text) => Buffer.from(text.toString(), 'utf16le');"},
 	{"utf16be", "const utf16be = (text) => Buffer.from(text.toString(), 'utf16le').swap16();"},
@@ -489,7 +493,7 @@ func (r *recipe) script(f *Format) (string, error) {
 	p("  return `%s`;\n}", written)
 
 	var out strings.Builder
-	fmt.Fprintf(&out, "// Passwords as %s: %s\n", f.Name, strings.ReplaceAll(f.Scheme, "\n", " "))
+	fmt.Fprintf(&out, "// Passwords as %s: %s\n", oneLine.Replace(f.Name), oneLine.Replace(f.Scheme))
 	out.WriteString("// Written by `usher hash export-script`. It needs nothing but Node's crypto.\n'use strict';\n\nconst crypto = require('crypto');\n\n")
 	called := map[string]bool{}
 	for _, m := range jsCall.FindAllStringSubmatch(body.String(), -1) {
@@ -503,6 +507,9 @@ func (r *recipe) script(f *Format) (string, error) {
 	out.WriteString("\n" + body.String() + scriptTail)
 	return out.String(), nil
 }
+
+// oneLine keeps an expression of several lines inside a comment.
+var oneLine = strings.NewReplacer("\n", " ", "\r", " ", "\u2028", " ", "\u2029", " ")
 
 // scriptTail lets the pair be called as functions, and as Authing calls it: with a request that has the values in its query.
 const scriptTail = `

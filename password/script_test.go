@@ -191,3 +191,68 @@ func TestScriptSaysWhyNot(t *testing.T) {
 		}
 	}
 }
+
+// TestScriptOfExpressions compares what an expression gives here with what its script says in Node, where the two languages differ.
+func TestScriptOfExpressions(t *testing.T) {
+	program, dir := findNode(t), t.TempDir()
+	type question struct {
+		ID       string `json:"id"`
+		Script   string `json:"script"`
+		Password string `json:"password"`
+		Encoded  string `json:"encoded"`
+		Wrong    bool   `json:"wrong"`
+	}
+	var questions []question
+	for i, expression := range []string{
+		"sha1(\n  'a\n\"' .\r\n  pass)", "sha1('\u2028' . pass)", "md5('\a\x00\u00e9' . pass)", "md5('\xff' . pass)", "sha256(upper(pass))", "sha256(lower(pass))",
+	} {
+		format := DigestPrefix + expression
+		text, err := Script(format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script := "s" + strconv.Itoa(i) + ".js"
+		if err := os.WriteFile(filepath.Join(dir, script), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d, err := CompileDigest(expression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, plain := range []string{"secret", "ﬁ İ ß ŉ ΑΣ ς ǅ"} {
+			out, err := d.eval(&environment{values: map[string][]byte{"pass": []byte(plain)}, budget: 1 << 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			questions = append(questions, question{strconv.Quote(expression), script, plain, string(out), true})
+		}
+	}
+	asked, err := json.Marshal(questions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"questions.json": asked, "driver.js": []byte(scriptDriver)} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command(program, filepath.Join(dir, "driver.js"), filepath.Join(dir, "questions.json"), dir).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		var a struct {
+			ID, Error    string
+			Right, Wrong bool
+		}
+		if err := json.Unmarshal([]byte(line), &a); err != nil {
+			t.Fatal(err)
+		}
+		if !a.Right || a.Wrong || a.Error != "" {
+			t.Errorf("%s: right %v, wrong %v %.200s", a.ID, a.Right, a.Wrong, a.Error)
+		}
+	}
+	if n := strings.Count(string(out), "\n"); n != len(questions) {
+		t.Errorf("%d answers to %d questions", n, len(questions))
+	}
+}

@@ -2,6 +2,7 @@ package password
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -65,5 +66,31 @@ func TestPasswordIsPreparedAsTheSourceDid(t *testing.T) {
 		if got := Verify(context.Background(), "md5", latin1, []byte(tt.password), tt.values); got.Outcome != tt.want {
 			t.Errorf("%s: %v %s", tt.name, got.Outcome, got.Reason)
 		}
+	}
+}
+
+func TestTrimIsTrueOrFalse(t *testing.T) {
+	const hash = "5f4dcc3b5aa765d61d8327deb882cf99" // md5 of password
+	for _, tt := range []struct {
+		trim any
+		want Outcome
+	}{{true, Match}, {"true", Match}, {false, Mismatch}, {"yes", Unsupported}, {1, Unsupported}} {
+		if got := Verify(context.Background(), "hex-md5", hash, []byte("password "), Context{"trim": tt.trim}); got.Outcome != tt.want {
+			t.Errorf("trim %v: %v %s", tt.trim, got.Outcome, got.Reason)
+		}
+	}
+}
+
+// What no login could ever do is refused where a hash is taken in.
+func TestParseKnowsWhatChangesPasswords(t *testing.T) {
+	const hash = "5f4dcc3b5aa765d61d8327deb882cf99"
+	for _, values := range []Context{{"trim": "yes"}, {"charset": "latin-1"}, {"normalization": "nfc"}} {
+		var e *Error
+		if _, err := Parse("hex-md5", hash, values); !errors.As(err, &e) || e.Code != CodeUnsupported {
+			t.Errorf("%v: %v", map[string]any(values), err)
+		}
+	}
+	if _, err := Parse("hex-md5", hash, Context{"trim": true, "charset": "latin1", "normalization": "NFC"}); err != nil {
+		t.Error(err)
 	}
 }

@@ -62,6 +62,12 @@ func Parse(format, encoded string, values Context) (Hash, error) {
 // Parse is [Parse] for one format.
 func (f *Format) Parse(encoded string, values Context) (Hash, error) {
 	h := Hash{Format: f.Name, Encoded: value.Secret(encoded), Context: values}
+	if values["trim"] != nil || values["normalization"] != nil || values["charset"] != nil {
+		if _, err := prepare(nil, values); err != nil {
+			err.Format = f.Name
+			return Hash{}, err
+		}
+	}
 	p, err := defaultVerifier.open(f, encoded, values)
 	if err != nil {
 		if err.Code == CodeMissing {
