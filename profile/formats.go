@@ -85,6 +85,9 @@ func (f *collected) look() {
 				certain++
 			}
 		}
+		if certain > 0 && candidates[0].Problem == "" {
+			f.named++
+		}
 		_, unambiguous := password.Unambiguous(candidates)
 		for i, candidate := range candidates {
 			h := hashes[candidate.Format]

@@ -5,6 +5,7 @@ package profile
 import (
 	"hash/maphash"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,6 +75,7 @@ type Field struct {
 	region   string // of phone numbers without a country
 	national int    // phone numbers without a country, among those looked at
 	locked   int    // values with ! before them, as Django and Unix write a password that nobody can give
+	named    int    // whole hashes that name their format
 	spring   bool   // hashes of several formats, each named as Spring Security does
 	prefix   string // that every value begins with and that the old system put there
 
@@ -343,13 +345,10 @@ func (f *Field) kind() string {
 }
 
 // scalar reports whether no value is an object or a list.
-func (f *Field) scalar() bool {
-	for _, t := range f.Types {
-		if t.Name == "object" || t.Name == "array" {
-			return false
-		}
-	}
-	return true
+func (f *Field) scalar() bool { return !f.hasType("object") && !f.hasType("array") }
+
+func (f *Field) hasType(name string) bool {
+	return slices.ContainsFunc(f.Types, func(t Count) bool { return t.Name == name })
 }
 
 // share gives the part of the values looked at that have a format.

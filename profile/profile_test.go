@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +94,17 @@ password.hasher: phpass
 #custom_attributes.user_activation_key: user.user_activation_key
 custom_attributes.user_status: user.user_status`,
 			identifier: "email",
+		},
+		{
+			name: "LDAP, with several values",
+			records: `
+{"dn":"uid=a","uid":"a","mail":["a@example.com","b@example.com"]}
+{"dn":"uid=b","uid":"b","mail":"c@example.com"}`,
+			want: `
+external_id: user.uid
+email: lower(trim([].concat(user.mail)[0]))
+custom_attributes.dn: user.dn`,
+			identifier: "external_id",
 		},
 		{
 			name: "nested",
@@ -232,6 +244,23 @@ func TestDistinct(t *testing.T) {
 }
 
 // Nothing secret or personal is in what is printed or written.
+// Hashes that name no format, among others that do, are told: as the mapping is suggested they fail.
+func TestNamelessHashesAreTold(t *testing.T) {
+	s := profile.Suggest(of(t, `
+{"login":"a","pw":"`+bcrypt+`"}
+{"login":"b","pw":"$P$B55D6LjfHDkINU5wF.v2BuuzO0/XPk/"}
+{"login":"c","pw":"5f4dcc3b5aa765d61d8327deb882cf99"}
+{"login":"d","pw":"`+bcrypt[:50]+`"}
+{"login":"e","pw":"!5f4dcc3b5aa765d61d8327deb882cf99"}`))
+	i := slices.IndexFunc(s.Mapping, func(a profile.Assignment) bool { return a.Target == "password.hash" })
+	if i < 0 || s.Mapping[i].Comment != "bcrypt, phpass, named by each hash; 2 of 4 looked at name no format or are damaged, and will fail" {
+		t.Errorf("%+v", s.Mapping)
+	}
+	if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "password.format") || strings.Contains(s.Notes[0], "5f4d") {
+		t.Errorf("%q", s.Notes)
+	}
+}
+
 func TestNothingShown(t *testing.T) {
 	p := of(t, `
 {"mail":"ann@example.com","pwd":"hunter2","hash":"`+bcrypt+`","x":"`+bcrypt+`","密码":"5f4dcc3b5aa765d61d8327deb882cf99","盐":"pepper-and-salt","api_token":"tok-1","sex":"female","idcard":"11010119900307"}

@@ -254,9 +254,15 @@ func isName(name string) bool {
 	return name != ""
 }
 
-// text is the field without what is around it: white space, and the apostrophe of spreadsheets.
+// several reports whether some values are lists and others are not, as of LDAP where an attribute may have several.
+func (f *Field) several() bool { return f.kind() == "" && f.hasType("array") && !f.hasType("object") }
+
+// text is the field without what is around it: white space, and the apostrophe of spreadsheets. Of a list it is the first element.
 func (f *Field) text() string {
 	at := f.reference()
+	if f.several() {
+		at = "[].concat(" + at + ")[0]"
+	}
 	if f.quoted*2 > f.Filled {
 		at = "trimPrefix(" + at + `, "'")`
 	}
@@ -374,6 +380,9 @@ func (f *Field) comment(target string) string {
 	}
 	switch target {
 	case "email":
+		if f.several() {
+			parts = append(parts, "the first, where there are several")
+		}
 		bad("email address", f.share(formatEmail))
 	case "phone_number":
 		share := f.share(formatE164)
@@ -467,13 +476,21 @@ func (s *suggester) password() {
 		return
 	case len(certain) > 1:
 		formats := make([]string, 0, len(certain))
+		bad, damaged := int64(best.Looked-best.locked-best.named), int64(0)
 		for _, h := range certain {
 			formats = append(formats, h.Format)
+			damaged += h.Damaged
 			if h.declare {
 				s.Notes = append(s.Notes, fmt.Sprintf("%s: others write hashes as %s does; give password.hasher an expression that says which is which", best.Name, h.Format))
 			}
 		}
 		hash.Comment = "each hash names its own format: " + listed(formats, 8)
+		if bad > 0 {
+			hash.Comment = fmt.Sprintf("%s, named by each hash; %d of %d looked at name no format or are damaged, and will fail", listed(formats, 8), bad, best.Looked-best.locked)
+		}
+		if bad > damaged {
+			s.Notes = append(s.Notes, fmt.Sprintf("%s: some hashes name no format; give password.format an expression that says it where they do not, and 'auto' where they do", best.Name))
+		}
 		s.add(hash)
 		return
 	}

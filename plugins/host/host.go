@@ -102,7 +102,7 @@ func (p *running) process(ctx context.Context) (*process, error) {
 		p.buryLocked(p.current, nil)
 	}
 	if p.current != nil {
-		return p.current, nil
+		return p.configured(ctx, p.current)
 	}
 	if p.closed {
 		return nil, pluginError("closed", p.Plugin, "has been ended", "")
@@ -129,8 +129,14 @@ func (p *running) process(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, h := range p.hashers {
-		if err := h.configure(ctx, process); err != nil {
+	return p.configured(ctx, process)
+}
+
+// configured makes a process the current one when its hashers have their options: one that was started to describe itself had none yet.
+func (p *running) configured(ctx context.Context, process *process) (*process, error) {
+	p.current = nil
+	for ; process.hashers < len(p.hashers); process.hashers++ {
+		if err := p.hashers[process.hashers].configure(ctx, process); err != nil {
 			process.stop(false)
 			return nil, err
 		}

@@ -31,6 +31,8 @@ type process struct {
 	conn   *grpc.ClientConn
 	runner *runner
 	tail   *tail
+
+	hashers int // those that have been given their options
 }
 
 // client is what go-plugin is told of a plugin: nothing, since its connection is used directly.
@@ -87,7 +89,7 @@ func launch(decl pipeline.Plugin, t *tail) (_ *process, err error) {
 	if err != nil {
 		return nil, withTail(pluginError("unreachable", decl, "started, but cannot be connected to: "+err.Error(), ""), t)
 	}
-	return &process{client, protocol.(*plugin.GRPCClient).Conn, r, t}, nil
+	return &process{client: client, conn: protocol.(*plugin.GRPCClient).Conn, runner: r, tail: t}, nil
 }
 
 func commandOf(decl pipeline.Plugin) []string {

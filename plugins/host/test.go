@@ -39,12 +39,6 @@ func (h *Host) Test(ctx context.Context, env pipeline.Env, decl pipeline.Plugin)
 	if err := p.registerHashers(env, d); err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	if p.current != nil { // it has not been given its options yet
-		p.current.stop(true)
-		p.current = nil
-	}
-	p.mu.Unlock()
 	if _, err := p.process(ctx); err != nil {
 		return append(checks, Check{Name: "it takes its options, and its hashers verify their samples", Problem: err.Error()}), nil //nolint:nilerr // that is what is asked
 	}

@@ -3,10 +3,20 @@
 'use strict'
 const fs = require('fs')
 const Module = require('module')
+const net = require('net')
 const path = require('path')
 const readline = require('readline')
 
 console.log = console.info = console.debug = console.error
+
+// A message may hold what the functions were given: only its kind is told.
+const kind = (error) => error instanceof Error ? error.name : 'an exception'
+
+process.on('uncaughtException', (error) => {
+  const places = String(error && error.stack).split('\n').filter((line) => line.startsWith('    at '))
+  console.error(['the script threw ' + kind(error), ...places].join('\n'))
+  process.exit(1)
+})
 
 // The names that the functions have been known by. They need not be exported.
 const makers = ['encryptPassword', 'encrypt']
@@ -76,12 +86,12 @@ const hash = async (password) => {
 }
 
 if (encrypt || validate) answer({ encrypts: Boolean(encrypt), validates: Boolean(validate) })
-readline.createInterface({ input: fs.createReadStream(null, { fd: 3 }) }).on('line', async (line) => {
+// A read by fs would keep a process from ending whose script has ended it.
+readline.createInterface({ input: new net.Socket({ fd: 3, readable: true, writable: false }) }).on('line', async (line) => {
   const { id, password, encrypted } = JSON.parse(line)
   try {
     answer(encrypted === undefined ? { id, encrypted: await hash(password) } : { id, fits: await verify(password, encrypted) })
   } catch (error) {
-    // The message may hold what the function was given: only its kind is told.
-    answer({ id, error: error instanceof Error ? error.name : 'an exception' })
+    answer({ id, error: kind(error) })
   }
 }).on('close', () => process.exit(0))

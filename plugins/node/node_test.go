@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/usher-id/usher/password"
 	"github.com/usher-id/usher/pipeline"
@@ -131,5 +132,38 @@ function validate(password, encrypted) { if (password === 'exit') process.exit(3
 	}
 	if r := h.Verify(ctx, "x", []byte("exit"), nil); r.Outcome != password.Unsupported || !strings.Contains(r.Reason, "ended") {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A script that dies between two requests is missed at once, and what it was given is not written anywhere.
+func TestScriptsThatDieLater(t *testing.T) {
+	written, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer written.Close()
+	stderr := os.Stderr
+	os.Stderr = written
+	t.Cleanup(func() { os.Stderr = stderr })
+	for _, how := range []string{"throw new RangeError('about ' + password)", "process.exit(3)", "Promise.reject(new Error(password))"} {
+		p, err := start(t, `
+function encrypt(password) { return 'x' }
+function validate(password) { setTimeout(() => { `+how+` }, 50); return new Promise(() => {}) }`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		r := p.Hasher().Verify(ctx, "x", []byte("hunter2"), nil)
+		cancel()
+		if r.Outcome != password.Unsupported || !strings.Contains(r.Reason, "ended") {
+			t.Errorf("%s: %+v", how, r)
+		}
+	}
+	b, err := os.ReadFile(written.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(b); strings.Contains(text, "hunter2") || !strings.Contains(text, "RangeError") || !strings.Contains(text, "Acme Legacy.js:3") {
+		t.Errorf("standard error: %s", text)
 	}
 }

@@ -18,11 +18,12 @@ var Type = pipeline.TransformType{
 		Name:      "dedupe",
 		Summary:   "Keeps the first record of every key; later ones are skipped: filtered.",
 		Shorthand: "by",
-		Doc: `Keys are compared exactly: ` + "`1`" + ` is not ` + "`\"1\"`" + `, ` + "`A`" + ` is not ` + "`a`" + ` (write ` + "`lower(user.mail)`" + ` for that). A record whose key is null or
-absent is kept. A record that is left out has a warning that names the first of its key; so it is also if that one fails later on.
+		Doc: `Keys are compared exactly: ` + "`1`" + ` is not ` + "`\"1\"`" + `, ` + "`A`" + ` is not ` + "`a`" + ` (write ` + "`lower(user.mail)`" + ` for that). A record whose key
+is null, absent or NaN is kept, and so is one whose key is an array with such a part: write ` + "`user.tenant ?? ''`" + ` for a part that may be missing. A record that is left out has a warning that names the first of its key; so it is also if that one fails later on.
 
 The whole run is covered. Memory is bounded: some 100 000 keys are held, as hashes of 128 bits; what is more lies in a temporary
-file, about 40 bytes a key, in the folder that TMPDIR names.`,
+file, about 40 bytes a key, in the folder that TMPDIR names. A run that is resumed reads the source again from its start, and stops if records have come
+or gone before the place to which it had come.`,
 		Options: []pipeline.Option{
 			{Name: "by", Type: pipeline.Expression, Required: true, Doc: "The key of a record. An array compares several values at once.", Example: `"[lower(user.mail), user.tenant]"`},
 		},
@@ -80,7 +81,7 @@ func (t *Transform) Apply(ctx context.Context, b *pipeline.Batch) error {
 			r.Fail(p)
 			continue
 		}
-		if v == nil {
+		if !isKey(v) {
 			continue
 		}
 		first, known, err := t.look(t.hash(v), r)
@@ -95,8 +96,47 @@ func (t *Transform) Apply(ctx context.Context, b *pipeline.Batch) error {
 	return ctx.Err()
 }
 
+// isKey says whether v can be the same for two records: what is null or no number says nothing of either.
+func isKey(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case float64:
+		return value.Finite(v)
+	case []any:
+		for _, e := range v {
+			if !isKey(e) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// appendRevealed appends JSON of v, but for its secrets: JSON would show them all as the same.
+func appendRevealed(dst []byte, v any) []byte {
+	switch v := v.(type) {
+	case value.Secret:
+		return value.AppendString(dst, v.Reveal())
+	case []any:
+		dst = append(dst, '[')
+		for _, e := range v {
+			dst = append(appendRevealed(dst, e), ',')
+		}
+		return append(dst, ']')
+	case *value.Object:
+		dst = append(dst, '{')
+		for name, e := range v.All() {
+			dst = append(value.AppendString(dst, name), ':')
+			dst = append(appendRevealed(dst, e), ',')
+		}
+		return append(dst, '}')
+	}
+	return value.AppendJSON(dst, v)
+}
+
 func (t *Transform) hash(v any) (k key) {
-	t.text = value.AppendJSON(t.text[:0], v)
+	t.text = appendRevealed(t.text[:0], v)
 	for i, seed := range t.seeds {
 		sum := maphash.Bytes(seed, t.text)
 		for j := range 8 {

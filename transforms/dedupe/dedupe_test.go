@@ -3,6 +3,7 @@ package dedupe
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,45 @@ func TestKeysAreExact(t *testing.T) {
 		a, b, _ := strings.Cut(pair, " ")
 		if got := run(t, transform(t, "user.k"), a, b, a); got != "open open filtered" {
 			t.Errorf("%s and %s: %s", a, b, got)
+		}
+	}
+}
+
+// What says nothing of a record is no key, so that no record is left out for it.
+func TestNoKey(t *testing.T) {
+	for by, keys := range map[string][]string{
+		"user.k":                         {"null", "null"},
+		"Number(user.k)":                 {`"x"`, `"y"`},
+		"'[lower(user.k), user.tenant]'": {"null", "null"},
+		"'[\"a\", Number(user.k)]'":      {`"x"`, `"x"`},
+		"'[\"a\", [user.k]]'":            {"null", "null"},
+	} {
+		if got := run(t, transform(t, by), keys...); got != "open open" {
+			t.Errorf("%s: %s", by, got)
+		}
+	}
+	if got := run(t, transform(t, "'[1, user.k ?? \"\"]'"), "null", "null"); got != "open filtered" {
+		t.Error(got)
+	}
+}
+
+// Secrets are told apart, though nothing shows them.
+func TestSecretsAreKeys(t *testing.T) {
+	for _, by := range []string{"user.s", "'[1, user.s]'", "user", "'{a: user.s}'"} {
+		tr := transform(t, by)
+		if err := tr.Ordered(ctx); err != nil {
+			t.Fatal(err)
+		}
+		var got []bool
+		for _, s := range []value.Secret{"a", "b", "a"} {
+			b := pipeline.Batch{Records: []pipeline.Record{{Fields: value.ObjectOf(value.Member{Name: "s", Value: s})}}}
+			if err := tr.Apply(ctx, &b); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, b.Records[0].Open())
+		}
+		if err := tr.Close(); err != nil || !slices.Equal(got, []bool{true, true, false}) {
+			t.Error(by, got, err)
 		}
 	}
 }

@@ -18,7 +18,8 @@ var Type = pipeline.TransformType{
 		Rest:    "fields",
 		Doc: `Every name that is no option is a field, with the expression that gives its value where the record has none. Names nest, by dots
 or by indentation; a parent that is absent or null is made. Fields are filled in one after the other, and an expression sees those before it as
-` + "`user`" + `. A result that is absent leaves the field as it is. An expression that fails, fails its record.`,
+` + "`user`" + `. A result that is absent leaves the field as it is. An expression that fails, or
+whose result is or holds no number (NaN), fails its record.`,
 		Options: []pipeline.Option{
 			{Name: "fields", Type: pipeline.Mapping, Example: "{ locale: \"'zh-CN'\", email_verified: false }",
 				Doc: "The fields; for those whose names are options of this transform. All others can be written without it."},
@@ -55,8 +56,7 @@ func (t *Transform) apply(r *pipeline.Record) {
 		if v, ok := r.Fields.GetPath(f.Target); ok && (v != nil || !t.replaceNull) {
 			continue
 		}
-		nullParent := nullParent(r.Fields, f.Target)
-		if nullParent != "" && !t.replaceNull {
+		if !t.replaceNull && hasNullParent(r.Fields, f.Target) {
 			continue
 		}
 		v := f.Constant
@@ -73,13 +73,14 @@ func (t *Transform) apply(r *pipeline.Record) {
 			if !present {
 				continue
 			}
-			v = result
+			if v = result; !value.Finite(v) {
+				r.Fail(pipeline.Problem{Code: "default.not_a_number", Field: f.Target,
+					Message: "the result of `" + f.Program.Text() + "` is, or holds, what should be a number and is none"})
+				return
+			}
 		}
 		if !copied {
 			r.Fields, copied = r.Fields.Clone(), true
-		}
-		if nullParent != "" {
-			r.Fields.DeletePath(nullParent)
 		}
 		if !r.Fields.SetPath(f.Target, v) {
 			r.Fail(pipeline.Problem{Code: "default.conflict", Field: f.Target, Message: "a part of the name is the name of a value that is no object"})
@@ -88,14 +89,14 @@ func (t *Transform) apply(r *pipeline.Record) {
 	}
 }
 
-// nullParent gives the part of a dotted name that is there and null, if there is one.
-func nullParent(o *value.Object, target string) string {
+// hasNullParent says whether a part of a dotted name is there and null.
+func hasNullParent(o *value.Object, target string) bool {
 	for i := range len(target) {
 		if target[i] == '.' {
 			if v, ok := o.GetPath(target[:i]); ok && v == nil {
-				return target[:i]
+				return true
 			}
 		}
 	}
-	return ""
+	return false
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -176,7 +175,7 @@ func (t *Transform) apply(r *pipeline.Record) {
 			if v, err = c.program.Eval(r.Fields); err != nil {
 				v = nil
 				t.problem(r, c, "fields.failed", err)
-			} else if f, ok := v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
+			} else if !value.Finite(v) {
 				v = nil
 				t.problem(r, c, "fields.no_number", errNoNumber)
 			}
@@ -188,7 +187,7 @@ func (t *Transform) apply(r *pipeline.Record) {
 	}
 }
 
-var errNoNumber = errors.New("the result is no number (NaN or infinite)")
+var errNoNumber = errors.New("the result is, or holds, no number (NaN or infinite)")
 
 func (t *Transform) problem(r *pipeline.Record, c *column, code string, err error) {
 	p := pipeline.Problem{Code: code, Field: c.name, Message: err.Error() + ", in `" + c.program.Text() + "`"}

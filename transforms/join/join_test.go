@@ -30,11 +30,17 @@ var registry = pipeline.NewRegistry(sourcejson.Type, sourcecsv.Type, join.Type, 
 // load reads a pipeline file beside its data, and has its arrangers stand where the source was.
 func load(t testing.TB, dir, text string) pipeline.Source {
 	t.Helper()
+	return loadOver(t, dir, text, func(s pipeline.Source) pipeline.Source { return s })
+}
+
+// loadOver is load over what wrap makes of the first source.
+func loadOver(t testing.TB, dir, text string, wrap func(pipeline.Source) pipeline.Source) pipeline.Source {
+	t.Helper()
 	p, err := definition.Parse(filepath.Join(dir, "p.yaml"), []byte(text+"sink: drop\n"), registry, pipeline.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := p.Source
+	source := wrap(p.Source)
 	for _, transform := range p.Transforms {
 		source = transform.(pipeline.Arranger).Arrange(source)
 	}
@@ -430,6 +436,46 @@ func TestResume(t *testing.T) {
 		var known *pipeline.Error
 		if !errors.As(err, &known) || known.Code != "run.source_changed" {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// marked is a source whose positions hold a cursor, as those of a database do.
+type marked struct {
+	pipeline.Source
+	mark string
+}
+
+func (m *marked) Next(ctx context.Context, most int) (*pipeline.Batch, error) {
+	b, err := m.Source.Next(ctx, most)
+	if err == nil {
+		b.After = []byte(m.mark)
+	}
+	return b, err
+}
+
+// A cursor that has moved since the run began says that records have changed, be their keys as they were.
+func TestResumeWithAnotherCursor(t *testing.T) {
+	dir := files(t, `{"k":1}`+"\n"+`{"k":2}`, `{"k":1}`)
+	source := func(mark string) pipeline.Source {
+		return loadOver(t, dir, options(""), func(s pipeline.Source) pipeline.Source { return &marked{s, mark} })
+	}
+	s := source("10:00")
+	defer s.Close()
+	if err := s.Open(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Next(context.Background(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mark, code := range map[string]string{"10:00": "", "11:00": "run.source_changed"} {
+		again := source(mark)
+		err := again.(pipeline.Resumer).OpenAt(context.Background(), b.After)
+		_ = again.Close()
+		var known *pipeline.Error
+		if errors.As(err, &known) != (code != "") || known != nil && known.Code != code {
+			t.Errorf("%s: %v", mark, err)
 		}
 	}
 }

@@ -37,12 +37,14 @@ type joined struct {
 	// same.
 	passed int64
 	sum    hash.Hash
+	after  []byte // the first source's own position
 }
 
 // position is where a batch ended.
 type position struct {
 	Records int64  `json:"records"`
 	Sum     []byte `json:"sum"`
+	Left    []byte `json:"left,omitempty"`
 }
 
 // Check implements pipeline.Checker.
@@ -114,7 +116,9 @@ func (s *joined) OpenAt(ctx context.Context, after []byte) error {
 			return err
 		}
 	}
-	if !bytes.Equal(s.sum.Sum(nil), p.Sum) {
+	// The position tells where the cursor of a database was: from another one on, the next run would not see what has changed
+	// among the records passed over.
+	if !bytes.Equal(s.sum.Sum(nil), p.Sum) || !bytes.Equal(s.after, p.Left) {
 		return changed
 	}
 	return nil
@@ -137,7 +141,8 @@ func (s *joined) Next(ctx context.Context, most int) (*pipeline.Batch, error) {
 		s.sum.Write(append(s.key, r.Ref.String()...))
 	}
 	s.passed += int64(len(b.Records))
-	if b.After, err = json.Marshal(position{s.passed, s.sum.Sum(nil)}); err != nil {
+	s.after = b.After
+	if b.After, err = json.Marshal(position{s.passed, s.sum.Sum(nil), s.after}); err != nil {
 		return nil, err
 	}
 	return b, nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -24,7 +23,7 @@ var Type = pipeline.TransformType{
 indentation: ` + "`custom_attributes.legacy_id: user.uid`" + `. In the expressions ` + "`user`" + ` is the record as it arrives.
 
 The new record has the mapped fields, in their order, behind those that ` + "`keep`" + ` and ` + "`rename`" + ` bring along. Where no field is mapped,
-everything is kept.
+everything is kept. A name with dots in ` + "`keep`, `rename` and `remove`" + ` is that of a member of a member or, where there is none, of one whose own name has the dots.
 
 A result is **absent**, **null** or a value, and the difference lasts until the sink, where an update leaves an absent
 attribute alone and removes one that is null:
@@ -47,7 +46,7 @@ In short, what JavaScript calls undefined is absent. A mapped object whose membe
 ` + "`password`" + ` and ` + "`mfa.password`" + ` are absent or null as a whole where their ` + "`hash`" + ` or ` + "`plain`" + ` is: the words beside it
 (` + "`hasher`, `format`" + `) mean nothing alone.
 
-An expression that fails, or whose result is no number (NaN), fails its record with the name of the field; other records go on.`,
+An expression that fails, or whose result is or holds no number (NaN), fails its record with the name of the field; other records go on.`,
 		Options: []pipeline.Option{
 			{Name: "fields", Type: pipeline.Mapping, Example: "{ email: lower(user.mail), name: user.nickname }",
 				Doc: "The mapped fields; for those whose names are options of this transform. All others can be written without it."},
@@ -101,9 +100,17 @@ func newTransform(c *pipeline.Config) (*Transform, error) {
 		if to == "" || from == "" {
 			return nil, &pipeline.OptionError{Option: "rename", Message: "a name is empty"}
 		}
+		if i := slices.IndexFunc(t.rename, func(r renamed) bool { return r.to == to }); i >= 0 {
+			first, second := min(from, t.rename[i].from), max(from, t.rename[i].from)
+			return nil, &pipeline.OptionError{Option: "rename", Message: fmt.Sprintf("%s and %s would both become %s", first, second, to),
+				Hint: fmt.Sprintf("map it: %s: user.%s ?? user.%s", to, first, second)}
+		}
 		t.rename = append(t.rename, renamed{from, to})
 		if secret(to) {
 			t.addSecret(from)
+			if !slices.Contains(t.secrets, from) {
+				t.secrets = append(t.secrets, from) // it may be a name of its own
+			}
 		}
 	}
 	slices.SortFunc(t.rename, func(a, b renamed) int { return strings.Compare(a.from, b.from) })
@@ -209,8 +216,8 @@ func (t *Transform) apply(r *pipeline.Record, made []*value.Object) {
 			}
 			v = result
 		}
-		if f, ok := v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
-			r.Fail(pipeline.Problem{Code: "map.not_a_number", Field: l.Target, Message: "the result of " + text(l.Program) + " is not a number"})
+		if !value.Finite(v) {
+			r.Fail(pipeline.Problem{Code: "map.not_a_number", Field: l.Target, Message: "the result of " + text(l.Program) + " is, or holds, what should be a number and is none"})
 			continue
 		}
 		if l.parent < 0 {
@@ -231,7 +238,7 @@ func (t *Transform) apply(r *pipeline.Record, made []*value.Object) {
 		t.settlePassword(i, out, made)
 	}
 	for _, name := range t.remove {
-		out.DeletePath(name)
+		drop(out, name)
 	}
 	r.Fields = out
 }
@@ -242,21 +249,37 @@ func (t *Transform) kept(r *pipeline.Record) *value.Object {
 	out := value.NewObject(t.width + len(t.keep) + len(t.rename))
 	if t.keepAll {
 		out = in.Clone()
-	}
-	for _, name := range t.keep {
-		if v, ok := in.GetPath(name); ok && !t.keepAll {
-			out.SetPath(name, v)
+	} else {
+		for _, name := range t.keep {
+			if v, ok := in.GetPath(name); ok {
+				out.SetPath(name, v)
+			} else if v, ok := in.Get(name); ok {
+				out.Set(name, v)
+			}
 		}
 	}
 	for _, n := range t.rename {
-		out.DeletePath(n.from)
+		drop(out, n.from)
 	}
 	for _, n := range t.rename {
-		if v, ok := in.GetPath(n.from); ok && !out.SetPath(n.to, v) {
+		v, ok := in.GetPath(n.from)
+		if !ok {
+			v, ok = in.Get(n.from)
+		}
+		if ok && !out.SetPath(n.to, v) {
 			r.Fail(conflict(n.to))
 		}
 	}
 	return out
+}
+
+// drop takes out what a name stands for: a member of a member or, where there is none, the one whose own name has the dots.
+func drop(o *value.Object, name string) {
+	if _, ok := o.GetPath(name); ok {
+		o.DeletePath(name)
+	} else {
+		o.Delete(name)
+	}
 }
 
 // object gives the object of that index in out, and makes it if it is not there; nil if something else is there. One

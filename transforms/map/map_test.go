@@ -81,6 +81,7 @@ func TestPresence(t *testing.T) {
 		{"false", `{}`, `{"x":false}`},
 		{"0", `{}`, `{"x":0}`},
 		{"Number(user.n)", `{"n":"abc"}`, `map.not_a_number x`},
+		{"'{a: [Number(user.n)]}'", `{"n":"abc"}`, `map.not_a_number x`},
 		{"bool(user.b)", `{"b":"perhaps"}`, `expression.boolean x`},
 	} {
 		if got := mapped(t, transform(t, "x: "+tt.expression), tt.in); got != tt.want {
@@ -106,8 +107,12 @@ func TestFields(t *testing.T) {
 		{"rename to and fro", "rename: { a: b, b: a }", `{"a":1,"b":2}`, `{"b":1,"a":2}`},
 		{"rename beside mapped fields", "rename: { a: m.b }\nc: user.a", `{"a":null,"z":2}`, `{"m":{"b":null},"c":null}`},
 		{"rename of what is absent", "rename: { no: b }", `{"a":1}`, `{"a":1}`},
+		{"rename into null", "rename: { a: b.c }", `{"a":1,"b":null}`, `{"b":{"c":1}}`},
 		{"rename into text", "rename: { a: b.c }", `{"a":1,"b":"x"}`, `map.conflict b.c`},
 		{"remove alone", "remove: [a, m.x, no.no]", `{"a":1,"m":{"x":2,"y":3},"b":4}`, `{"m":{"y":3},"b":4}`},
+		{"keep, a name with dots", "keep: [a.b, c.d]", `{"a.b":1,"c.d":2,"c":{"d":3},"e":4}`, `{"a.b":1,"c":{"d":3}}`},
+		{"rename, a name with dots", "rename: { a.b: x, c.d: y }", `{"a.b":1,"c.d":2,"c":{"d":3}}`, `{"c.d":2,"c":{},"x":1,"y":3}`},
+		{"remove, a name with dots", "remove: [a.b, c.d]", `{"a.b":1,"a":{"c":1},"c.d":2,"c":{"d":3}}`, `{"a":{"c":1},"c.d":2,"c":{}}`},
 		{"remove is last", "keep: '*'\nb: user.a\nremove: b", `{"a":1,"b":2}`, `{"a":1}`},
 		{"several failures", "a: bool(user.x)\nb: user.x\nc: bool(user.x)", `{"x":"?"}`, "expression.boolean a, expression.boolean c"},
 		{"password", "password: { hash: user.h, hasher: bcrypt, salt: user.s }", `{"h":"$2b$","s":"x"}`, `{"password":{"hash":"$2b$","hasher":"bcrypt","salt":"x"}}`},
@@ -132,7 +137,7 @@ func TestSecretFields(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	tr = transform(t, "rename: { login.p: password.hash, n: name }")
-	if got := tr.SecretFields(); !slices.Equal(got, []string{"p"}) {
+	if got := tr.SecretFields(); !slices.Equal(got, []string{"p", "login.p"}) {
 		t.Errorf("%q", got)
 	}
 	if got := transform(t, "password: user").SecretFields(); len(got) > 0 {
@@ -145,6 +150,7 @@ func TestBadOptions(t *testing.T) {
 		{"fields": []pipeline.Assignment{{Target: "a.b"}, {Target: "a"}}},
 		{"fields": []pipeline.Assignment{{Target: "a.b"}, {Target: "a.b"}}},
 		{"rename": map[string]string{"a": ""}},
+		{"rename": map[string]string{"a": "c", "b": "c"}},
 	} {
 		var e *pipeline.OptionError
 		if _, err := Type.New(pipeline.Env{}, pipeline.NewConfig(values)); !errors.As(err, &e) {
