@@ -161,6 +161,7 @@ func TestDetectIsNotSure(t *testing.T) {
 		"Japanese, EUC": must(japanese.EUCJP.NewEncoder().Bytes([]byte("名前,部署\n山田太郎,営業部\n渡辺健一,開発部\n伊藤美咲,総務部\n小林翔,人事部\n"))),
 		"Taiwanese":     must(traditionalchinese.Big5.NewEncoder().Bytes([]byte("mail;name\na;陳小明\nb;林志玲\nc;黃國華\n"))),
 		"Polish":        must(charmap.Windows1250.NewEncoder().Bytes([]byte("mail;name\na;Łukasz Żółć\nb;Michał Święty\nc;Stanisław Wiśniewski\n"))),
+		"two in one":    []byte("a,b\n" + strings.Repeat("x,Jos\xc3\xa9\n", 10) + strings.Repeat("x,Jos\xe9 M\xfcller\n", 20)),
 		"stray NUL":     []byte("a,b\nx,y\x00\nz,\xc3\xa9\n"),
 		"binary":        []byte("\x00\x01\x02\xff\xfd\x80\x81\x00\x00\x7f"),
 		"one character": []byte("a,b\n\xcd,x\n"),

@@ -235,11 +235,18 @@ func fitShiftJIS(s []byte) fit {
 	return t.fit(ShiftJIS, 1)
 }
 
-// fitWestern goes by letters with accents, which stand alone among plain ones.
+// fitWestern goes by letters with accents, which stand alone among plain ones. What reads as characters of UTF-8 speaks against
+// it: where a file has both, neither is right for all of it.
 func fitWestern(s []byte) fit {
 	var t tally
-	for i, c := range s {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
 		if c < 0x80 {
+			continue
+		}
+		if _, size := utf8.DecodeRune(s[i:]); size > 1 {
+			t.bad++
+			i += size - 1
 			continue
 		}
 		var before, after byte = ' ', ' '

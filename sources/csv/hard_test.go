@@ -3,6 +3,7 @@ package csvsource
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -160,8 +161,11 @@ func TestHardRows(t *testing.T) {
 		{"a column that is called so", "sep=x,b\n1,2\n", "", []string{`2 {"sep=x":"1","b":"2"}`}},
 		{"carriage returns", "a,b\r1,x\r\r2,\"y\rz\nw\"\r3,", "", []string{`2 {"a":"1","b":"x"}`, `4 {"a":"2","b":"y\rz\nw"}`, `6 {"a":"3","b":""}`}},
 		{"carriage returns, one column", "a\r1\r2", "", []string{`2 {"a":"1"}`, `3 {"a":"2"}`}},
+		{"carriage returns, and one line feed in quotes", "a,b\r1,\"y\nz\"\r", "", []string{`2 {"a":"1","b":"y\nz"}`}},
 		{"carriage returns in values", "a,b\n1,\"x\ry\"\n2,z\n", "", []string{`2 {"a":"1","b":"x\ry"}`, `3 {"a":"2","b":"z"}`}},
 		{"carriage returns in values of the header", "a,\"b\rc\"\n1,x\n2,z\n", "", []string{`2 {"a":"1","b\rc":"x"}`, `3 {"a":"2","b\rc":"z"}`}},
+		{"carriage returns twice", "a,b\r\r\n1,x\r\r\n\"2\",y\r\r\n3,\"z\"\r\r\n\"4\r\",\r\n", "", []string{
+			`2 {"a":"1","b":"x"}`, `3 {"a":"2","b":"y"}`, `4 {"a":"3","b":"z"}`, `5 {"a":"4\r","b":""}`}},
 		{"carriage returns and a bad row", "a,b\r1,x\r2\r3,\"y\"z\r4,w\r", "", []string{
 			`2 {"a":"1","b":"x"}`, `3 csv.short_row  "2"`, `4 csv.bad_quote  "3,\"y\"z"`, `5 {"a":"4","b":"w"}`}},
 		{"carriage returns of the first version of Auth0's export", "\"id\"\t\"name\"\r\"auth0|1\"\t\"Ann\"\r\"auth0|2\"\t\r", "", []string{
@@ -209,6 +213,17 @@ func TestBadQuoteTellsOfBackslashes(t *testing.T) {
 	b, err := s.Next(ctx, 1)
 	if err != nil || !strings.Contains(b.Records[0].Outcome.Errors[0].Message, "escape: backslash") {
 		t.Errorf("%v %v", b, err)
+	}
+}
+
+// Rejects that a spreadsheet has saved in the encoding of the input are not UTF-8 any more; no option would help.
+func TestRejectsInAnotherEncoding(t *testing.T) {
+	rejects := file(t, "rejects.csv", "stra\xdfe,b\n1,2\n")
+	s := source(t, fmt.Sprintf("{path: %q, encoding: windows-1252}", file(t, "f", "stra\xdfe,b\n")))
+	_, err := read(t, s.(pipeline.Rejecter).ReadRejects(rejects))
+	var known *pipeline.Error
+	if !errors.As(err, &known) || known.Code != "csv.invalid_utf8" || !strings.HasSuffix(known.Message, "save the file as UTF-8") || strings.Contains(known.Hint, "encoding:") {
+		t.Errorf("%v", err)
 	}
 }
 

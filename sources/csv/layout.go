@@ -105,7 +105,8 @@ func (b *builder) object(members []node) *value.Object {
 		}
 		text := b.fields[n.column]
 		column := &b.columns[n.column]
-		if text == "" && (b.quoted == nil || !b.quoted[n.column]) && (column.convert != nil || b.empty != "string") {
+		// No quotes make an empty text a number.
+		if text == "" && (column.convert != nil || b.empty != "string" && (b.quoted == nil || !b.quoted[n.column])) {
 			if b.empty != "absent" {
 				o.Append(n.name, nil)
 			}
@@ -124,7 +125,13 @@ func (b *builder) object(members []node) *value.Object {
 	return o
 }
 
-// appendRow appends an untyped record as the row that it was.
+// escapes reports whether a backslash before the rest of a value in quotes would be taken for an escape.
+func escapes(rest string, quote byte) bool {
+	return rest == "" || rest[0] == quote || strings.IndexByte("\\\r\n", rest[0]) >= 0
+}
+
+// appendRow appends an untyped record as a row that is read as it was. The rows around it, by which the dialect was found out, may
+// not be there: quotes stand where another dialect could take the row for something else.
 func (l *layout) appendRow(dst []byte, o *value.Object, d dialect, strip, guard bool) []byte {
 	for i := range l.columns {
 		if i > 0 {
@@ -138,7 +145,7 @@ func (l *layout) appendRow(dst []byte, o *value.Object, d dialect, strip, guard 
 		if strip && text != "" || guard && guarded(text) {
 			text = "'" + text // which was taken off
 		}
-		if d.quote == 0 || !(isText && text == "" || strings.IndexByte(text, d.quote) >= 0 || strings.IndexByte(text, d.delimiter) >= 0 || strings.ContainsAny(text, "\r\n")) {
+		if d.quote == 0 || !(isText && (text == "" || d.quote == '\'') || strings.IndexByte(text, d.quote) >= 0 || strings.IndexByte(text, d.delimiter) >= 0 || strings.ContainsAny(text, "\r\n'")) {
 			dst = append(dst, text...)
 			continue
 		}
@@ -146,7 +153,7 @@ func (l *layout) appendRow(dst []byte, o *value.Object, d dialect, strip, guard 
 		for j := range len(text) {
 			if c := text[j]; c == d.quote && !d.backslash {
 				dst = append(dst, d.quote)
-			} else if d.backslash && (c == d.quote || c == '\\') {
+			} else if d.backslash && (c == d.quote || c == '\\' && escapes(text[j+1:], d.quote)) {
 				dst = append(dst, '\\')
 			}
 			dst = append(dst, text[j])

@@ -84,9 +84,13 @@ func check(text []byte) error {
 	return nil
 }
 
+// trimReturn takes off the carriage return of a line end. Two stand there where a program has put one to every line feed
+// of a file that had them already.
 func trimReturn(line []byte) []byte {
-	if n := len(line); n > 0 && line[n-1] == '\r' {
-		return line[:n-1]
+	for range 2 {
+		if n := len(line); n > 0 && line[n-1] == '\r' {
+			line = line[:n-1]
+		}
 	}
 	return line
 }
@@ -165,6 +169,16 @@ func (r *reader) readQuoted() error {
 		r.flags = append(r.flags, state == behindQuotes)
 		state = atStart
 	}
+	endLine := func() {
+		if state == inPlain {
+			from := 0
+			if n := len(r.ends); n > 0 {
+				from = r.ends[n-1]
+			}
+			r.scratch = r.scratch[:from+len(trimReturn(r.scratch[from:]))]
+		}
+		endField()
+	}
 	for {
 		b := r.w.Bytes()
 		for pos < len(b) {
@@ -207,10 +221,7 @@ func (r *reader) readQuoted() error {
 			}
 			switch {
 			case c == r.lineEnd:
-				if state == inPlain {
-					r.scratch = trimReturn(r.scratch)
-				}
-				endField()
+				endLine()
 				return r.finish(pos)
 			case c == r.delimiter:
 				endField()
@@ -227,7 +238,7 @@ func (r *reader) readQuoted() error {
 				} else if err != io.EOF {
 					return r.stop(err, pos)
 				}
-			case c == '\r' && state == behindQuotes && b[pos+1] == r.lineEnd:
+			case c == '\r' && state == behindQuotes && (b[pos+1] == r.lineEnd || b[pos+1] == c):
 			case c == r.quote || state == behindQuotes:
 				return r.recover(errBadQuote, pos)
 			default:
@@ -245,10 +256,7 @@ func (r *reader) readQuoted() error {
 			if state == inQuotes {
 				return r.recover(errUnclosed, pos)
 			}
-			if state == inPlain {
-				r.scratch = trimReturn(r.scratch)
-			}
-			endField()
+			endLine()
 			return r.finish(pos)
 		} else if err != nil {
 			return r.stop(err, pos)

@@ -18,6 +18,9 @@ const (
 	encodingBytes = 256 << 10
 )
 
+// delimiters are those that are found out.
+const delimiters = ",;\t|"
+
 // text gives the content of a file as UTF-8.
 func (s *Source) text(file *files.File) io.Reader {
 	s.encoding = charset.UTF8
@@ -102,7 +105,11 @@ func (s *Source) findLineEnd(d dialect) (byte, error) {
 	d.lineEnd = '\n'
 	_, feeds := s.bestDialect(b, d, whole)
 	d.lineEnd = '\r'
-	if _, returns := s.bestDialect(b, d, whole); returns.better(feeds) {
+	_, returns := s.bestDialect(b, d, whole)
+	if whole && feeds.rows == 1 && returns.rows > 1 && returns.share == 100 {
+		return '\r', nil // it would be a header alone
+	}
+	if returns.better(feeds) {
 		return '\r', nil
 	}
 	return '\n', nil
@@ -158,7 +165,7 @@ func (s *Source) bestDialect(sample []byte, stated dialect, whole bool) (dialect
 	if end := bytes.LastIndexByte(sample, stated.lineEnd); !whole && end >= 0 {
 		sample = sample[:end+1]
 	}
-	delimiters := []byte{',', ';', '\t', '|'}
+	delimiters := []byte(delimiters)
 	if stated.delimiter != 0 {
 		delimiters = []byte{stated.delimiter}
 	}
@@ -178,10 +185,16 @@ func (s *Source) bestDialect(sample []byte, stated dialect, whole bool) (dialect
 			}
 			for _, delimiter := range delimiters {
 				d := dialect{delimiter, quote, stated.lineEnd, backslash}
-				if f := try(sample, d); f.better(bestFit) && (quote != '\'' || s.quoteSet || f.quoted > 0) {
+				if f := try(sample, d); f.better(bestFit) && (quote != '\'' || s.quoteSet || f.apostrophes(bestFit)) {
 					best, bestFit = d, f
 				}
 			}
+		}
+	}
+	if alone := (dialect{best.delimiter, '\'', stated.lineEnd, false}); bestFit.columns == 0 && len(quotes) > 1 && !stated.backslash {
+		// One column does not tell the delimiter, but its quotes.
+		if f := try(sample, alone); f.columns == 1 && f.share == 100 && f.apostrophes(try(sample, best)) {
+			best = alone
 		}
 	}
 	return best, bestFit
@@ -190,6 +203,7 @@ func (s *Source) bestDialect(sample []byte, stated dialect, whole bool) (dialect
 // fit is how well a sample agrees with a dialect.
 type fit struct {
 	columns int // of the first row
+	rows    int
 	share   int // of the rows that have as many, in percent
 	quoted  int // values in quotes
 }
@@ -204,18 +218,24 @@ func (f fit) better(than fit) bool {
 	return f.columns > than.columns || f.columns == than.columns && f.quoted > than.quoted
 }
 
+// apostrophes reports whether apostrophes around values are quotes and not part of them: every other row has some, or the
+// rows make no sense without.
+func (f fit) apostrophes(otherwise fit) bool {
+	return f.quoted > 0 && (f.share > otherwise.share || otherwise.quoted == 0 && 2*f.quoted >= f.rows)
+}
+
 func try(sample []byte, d dialect) fit {
 	r := reader{w: files.NewWindow(int64(len(sample)) + 1), dialect: d}
 	r.w.LineEnd(d.lineEnd)
 	r.w.Reset(bytes.NewReader(sample), 0, 0)
 	var f fit
-	rows, same := 0, 0
+	same := 0
 	for {
 		err := r.read()
 		if err != nil && !isRowError(err) {
 			break
 		}
-		rows++
+		f.rows++
 		if err != nil {
 			continue
 		}
@@ -231,8 +251,8 @@ func try(sample []byte, d dialect) fit {
 			}
 		}
 	}
-	if rows > 0 {
-		f.share = 100 * same / rows
+	if f.rows > 0 {
+		f.share = 100 * same / f.rows
 	}
 	return f
 }

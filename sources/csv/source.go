@@ -24,7 +24,7 @@ var Type = pipeline.SourceType{
 		Shorthand: "path",
 		Doc: `The first row names the columns, unless ` + "`columns`" + ` does. A dotted name makes nested values: ` + "`user_metadata.name`" + ` is
 the member ` + "`name`" + ` of the object ` + "`user_metadata`" + `. White space around a name is taken off; a name that is empty or occurs
-twice is an error. Several files must have the same columns in the same order.
+twice is an error, as is an email address or a phone number, which is rather a user of a file without a header. Several files must have the same columns in the same order.
 
 Every value is text, exactly as it stands in the file: leading zeros and spaces stay. ` + "`types`" + ` reads columns as something else.
 
@@ -39,7 +39,7 @@ A row that cannot be read is a failed record, by the line on which it begins: to
 a value that does not begin with one, a quote that nothing closes, bytes that are not of the encoding, a NUL byte, a value that is not of its
 column's type. Where a stray quote would swallow the rows behind it, only its own line fails.
 
-An empty file is an error, a file with nothing but a header has no records. Rejects are CSV with the same header and delimiter, in
+An empty file is an error, a file with nothing but a header has no records. Rejects are CSV with the same header and delimiter (a line ` + "`sep=;`" + ` tells it where the header does not), in
 UTF-8 whatever the input was, with a byte order mark then; save them as UTF-8. A byte that was not of the encoding stands in them as a byte FF and two
 hexadecimal digits.`,
 		Options: append(files.Options(), []pipeline.Option{
@@ -61,10 +61,10 @@ hexadecimal digits.`,
 			{Name: "types", Type: pipeline.String, Map: true, Enum: typeNames, Example: "{ id: int, verified: bool, tags: json }",
 				Doc: "What the values of a column are: `string`; `int`, a whole number of any size; `number`, with every digit kept; `bool`, one of true, " +
 					"false, t, f, yes, no, y, n, 1, 0, 是, 否; `json`, any JSON value; `time`, RFC 3339, or `2006-01-02 15:04:05` or `2006-01-02` in UTC. " +
-					"An empty value of a type other than string is null, or absent with `empty: absent`."},
+					"An empty value of a type other than string, in quotes or not, is null, or absent with `empty: absent`."},
 			{Name: "empty", Type: pipeline.String, Enum: []string{"string", "null", "absent"}, Default: "string",
 				Doc: "What an empty value is: `string` is the empty string; `null` and `absent` take it for no value, which for an update means " +
-					"to remove the attribute or to leave it alone. An empty value in quotes is the empty string in any case."},
+					"to remove the attribute or to leave it alone. An empty text in quotes is the empty string in any case."},
 			{Name: "guard", Type: pipeline.Bool, Default: "true", Example: "false",
 				Doc: "Take off the apostrophe that keeps spreadsheets from taking a text for a formula."},
 			{Name: "strip_apostrophe", Type: pipeline.Bool, Example: "true",
@@ -84,6 +84,7 @@ type options struct {
 	escape   string
 	dialect  dialect // as far as it is stated
 	header   bool
+	stands   bool // header was stated
 	columns  []string
 	types    map[string]convert
 	empty    string
@@ -103,7 +104,7 @@ func newSource(env pipeline.Env, c *pipeline.Config) (*Source, error) {
 		strip:    c.Bool("strip_apostrophe"),
 		maxBytes: c.Int("max_record_size"),
 	}
-	if c.Has("header") {
+	if o.stands = c.Has("header"); o.stands {
 		o.header = c.Bool("header")
 	}
 	if !o.header && len(o.columns) == 0 {
@@ -161,8 +162,9 @@ func character(option, text, word string, meant byte) (byte, error) {
 type Source struct {
 	pipeline.UnimplementedSource
 	options
-	env pipeline.Env
-	set *files.Set
+	env     pipeline.Env
+	set     *files.Set
+	rejects bool // the files are rejects, whatever the option says of the encoding
 
 	// What the first file settles. It does not change after Open.
 	layout     *layout
@@ -272,7 +274,10 @@ func (s *Source) readHeader() error {
 			Hint: "a file without records would have the header alone; for one without a header, name the columns"}
 	case isRowError(err):
 		p, hint := s.problem(err), "mend the header"
-		if err == errNotUTF8 {
+		switch {
+		case err == errNotUTF8 && s.rejects:
+			hint = "a spreadsheet may have saved them in another encoding"
+		case err == errNotUTF8:
 			hint = "name the encoding of the file, such as encoding: gb18030"
 		}
 		return fail(p.Code, "in the header: "+p.Message, hint)
@@ -298,6 +303,10 @@ func (s *Source) readHeader() error {
 		s.rows.columns = len(names)
 		return nil
 	}
+	if i := slices.IndexFunc(names, looksLikeValue); i >= 0 && !s.stands {
+		return fail("csv.no_header", fmt.Sprintf("the first row is no header but a user: there is an email address or a phone number in column %d", i+1),
+			"name the columns with columns, or in a first row; if this is one, state header: true")
+	}
 	s.headerText = bytes.Clone(s.rows.text)
 	columns := names
 	if len(s.columns) > 0 {
@@ -315,6 +324,16 @@ func (s *Source) readHeader() error {
 	l.header = names
 	s.layout, s.rows.columns = l, len(names)
 	return nil
+}
+
+// looksLikeValue reports whether the name of a column is rather an email address or a phone number: without a header, the
+// first user would be taken for one and lost.
+func looksLikeValue(name string) bool {
+	if at := strings.IndexByte(name, '@'); at > 0 {
+		return strings.IndexByte(name[at:], '.') > 1 && !strings.ContainsAny(name, " \t")
+	}
+	digits := strings.TrimPrefix(name, "+")
+	return len(digits) >= 7 && strings.Trim(digits, "0123456789") == ""
 }
 
 // otherFiles says what to do about files that do not belong together.
@@ -483,9 +502,11 @@ func (s *Source) problem(err error) pipeline.Problem {
 		return pipeline.Problem{Code: "csv.row_too_large", Message: fmt.Sprintf("the row is larger than max_record_size, %d bytes; the rejects cannot hold it: raise max_record_size and run again", s.maxBytes)}
 	}
 	p := pipeline.Problem{Code: "csv.invalid_utf8", Message: "there are bytes that are not UTF-8; if the file is in another encoding, say so with encoding"}
-	switch s.encoding {
-	case charset.UTF8:
-	case charset.Latin1:
+	switch {
+	case s.rejects:
+		p.Message = "there are bytes that are not UTF-8, as rejects are: mend them, and save the file as UTF-8"
+	case s.encoding == charset.UTF8:
+	case s.encoding == charset.Latin1:
 		p = pipeline.Problem{Code: "csv.bad_encoding", Message: "there are control characters, 0x80 to 0x9f, which are no text in latin-1; is it windows-1252?"}
 	default:
 		p = pipeline.Problem{Code: "csv.bad_encoding", Message: fmt.Sprintf("there are bytes that are not %s; is the file in another encoding, or damaged here?", s.encoding.Name)}
@@ -526,8 +547,8 @@ func (s *Source) AppendReject(dst []byte, n int64, r *pipeline.Record) []byte {
 		if s.mark {
 			dst = append(dst, byteOrderMark...)
 		}
-		if s.sep != 0 {
-			dst = append(append(dst, "sep="...), s.sep, end)
+		if sep := s.rejectsSeparator(); sep != 0 {
+			dst = append(append(dst, "sep="...), sep, end)
 		}
 		if s.header {
 			dst = append(dst, s.headerText...)
@@ -546,6 +567,16 @@ func (s *Source) AppendReject(dst []byte, n int64, r *pipeline.Record) []byte {
 	return append(dst, end)
 }
 
+// rejectsSeparator is the delimiter of the line that tells Excel, in rejects: they have it also where the delimiter was found out
+// from rows that are not among them and no header tells it without doubt.
+func (s *Source) rejectsSeparator() byte {
+	others := bytes.ReplaceAll([]byte(delimiters), []byte{s.found.delimiter}, nil)
+	if s.sep == 0 && s.dialect.delimiter == 0 && (!s.header || bytes.ContainsAny(s.headerText, string(others))) {
+		return s.found.delimiter
+	}
+	return s.sep
+}
+
 // RejectsEnd implements pipeline.Rejecter.
 func (s *Source) RejectsEnd(int64) []byte { return nil }
 
@@ -553,7 +584,7 @@ func (s *Source) RejectsEnd(int64) []byte { return nil }
 func (s *Source) ReadRejects(path string) pipeline.Source {
 	o := s.options
 	o.stated = charset.UTF8.Name
-	return &Source{env: s.env, set: files.NewSet(s.env, []string{path}), options: o}
+	return &Source{env: s.env, set: files.NewSet(s.env, []string{path}), rejects: true, options: o}
 }
 
 // SetCursor implements pipeline.Cursored.

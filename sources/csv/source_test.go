@@ -99,6 +99,14 @@ func TestRows(t *testing.T) {
 		{"bars", "a|b\n1|2\n", "", []string{`2 {"a":"1","b":"2"}`}},
 		{"single quotes", "'a','b'\n'x, y','it''s'\n", "", []string{`2 {"a":"x, y","b":"it's"}`}},
 		{"apostrophes are no quotes", "a,b\nit's,'t is\nO'Neil,x\n", "", []string{`2 {"a":"it's","b":"'t is"}`, `3 {"a":"O'Neil","b":"x"}`}},
+		{"apostrophes around a value are part of it", "a,b\n1,x\n2,'Bob'\n3,y\n4,z\n", "", []string{`2 {"a":"1","b":"x"}`, `3 {"a":"2","b":"'Bob'"}`, `4 {"a":"3","b":"y"}`, `5 {"a":"4","b":"z"}`}},
+		{"apostrophes beside quotes", "a,b\n'x','y'\n\"z,1\",w\n", "", []string{`2 {"a":"'x'","b":"'y'"}`, `3 {"a":"z,1","b":"w"}`}},
+		{"single quotes, one column", "'a'\n'x'\n'it''s'\n", "", []string{`2 {"a":"x"}`, `3 {"a":"it's"}`}},
+		{"single quotes, one column, without them in the header", "a\n'x'\n'y'\n", "", []string{`2 {"a":"x"}`, `3 {"a":"y"}`}},
+		{"apostrophes around a value are part of it, one column", "a\nx\n'Bob'\ny\n", "", []string{`2 {"a":"x"}`, `3 {"a":"'Bob'"}`, `4 {"a":"y"}`}},
+		{"apostrophes before every value, one column", "a\n'001\n'002\n", "", []string{`2 {"a":"'001"}`, `3 {"a":"'002"}`}},
+		{"single quotes around texts only", "a,b\n1,'Bob'\n2,'Eve'\n", "", []string{`2 {"a":"1","b":"Bob"}`, `3 {"a":"2","b":"Eve"}`}},
+		{"single quotes where they must be", "a,b\n1,x\n2,y\n3,'z, w'\n4,x\n", "", []string{`2 {"a":"1","b":"x"}`, `3 {"a":"2","b":"y"}`, `4 {"a":"3","b":"z, w"}`, `5 {"a":"4","b":"x"}`}},
 		{"no quotes", "a,b\n\"1,2\"\n", "quote: none", []string{`2 {"a":"\"1","b":"2\""}`}},
 		{"one column", "mail\na@b.c\n\nd@e.f\n", "", []string{`2 {"mail":"a@b.c"}`, `4 {"mail":"d@e.f"}`}},
 		{"stated delimiter", "a:b\n1:2\n", `delimiter: ":"`, []string{`2 {"a":"1","b":"2"}`}},
@@ -106,6 +114,7 @@ func TestRows(t *testing.T) {
 		{"named columns", "1,a\n2,b", "columns: [id, x.y]", []string{`1 {"id":"1","x":{"y":"a"}}`, `2 {"id":"2","x":{"y":"b"}}`}},
 		{"named columns and a header", "i,m\n1,a", "columns: [id, mail], header: true", []string{`2 {"id":"1","mail":"a"}`}},
 		{"spaces around names", " id , mail\n1,a", "", []string{`2 {"id":"1","mail":"a"}`}},
+		{"a header that does not look like one", "@id,2024,a@b.c\n1,2,3\n", "header: true", []string{`2 {"@id":"1","2024":"2","a@b":{"c":"3"}}`}},
 		{"header only", "id,mail\n", "", nil},
 		{"header only without line end", "id,mail", "", nil},
 		{"no rows with named columns", "", "columns: [a]", nil},
@@ -117,6 +126,7 @@ func TestRows(t *testing.T) {
 				`3 {"i":0,"n":1e3,"b":false,"j":null,"t":"2020-01-02T03:04:05+08:00","s":""}`,
 				`4 {"i":null,"n":null,"b":null,"j":null,"t":null,"s":"x"}`,
 				`5 {"i":18446744073709551615,"n":-1,"b":true,"j":17,"t":"2020-01-02T00:00:00Z","s":"y"}`}},
+		{"empty values of a type, in quotes", "i,b,s\n\"\",\"\",\"\"\n", "types: {i: int, b: bool, s: string}, empty: absent", []string{`2 {"s":""}`}},
 		{"wrong types", "a.i,b\n1.5,true\n1,maybe\n2,no", "types: {a.i: int, b: bool}", []string{
 			`2 csv.bad_value a.i "1.5,true"`, `3 csv.bad_value b "1,maybe"`, `4 {"a":{"i":2},"b":false}`}},
 		{"short and long rows", "a,b,c\n1,2\n1,2,3,4\n1,2,3\nx", "", []string{
@@ -171,6 +181,8 @@ func TestErrors(t *testing.T) {
 		{"column without a name", "a,,b\n1,2,3\n", "", "csv.bad_header", "column 2 has no name"},
 		{"column inside a column", "a,a.b\n1,2\n", "", "csv.bad_header", `"a.b"`},
 		{"column around a column", "a.b,a\n1,2\n", "", "csv.bad_header", `"a"`},
+		{"no header", "1,ann@example.com\n2,bob@example.com\n", "", "csv.no_header", "f:1: the first row is no header but a user: there is an email address or a phone number in column 2"},
+		{"no header, phone numbers", "Ann,'+8613800138000\nBob,\n", "", "csv.no_header", "in column 2"},
 		{"bad quote in the header", "\na,b\"\n1,2\n", "", "csv.bad_quote", "f:2: in the header"},
 		{"header in another encoding", "caf\xe9,b\n1,2\n", "", "csv.invalid_utf8", "f:1: in the header"},
 		{"type of no column", "a,b\n1,2\n", "types: {c: int}", "csv.unknown_column", `"c"`},
@@ -206,6 +218,56 @@ func TestSeveralFiles(t *testing.T) {
 		if lines, err := read(t, source(t, options)); len(lines) != 1 || !errors.As(err, &e) || e.Code != "csv.header_differs" || !strings.HasPrefix(e.Message, "2.csv:1: ") {
 			t.Errorf("%q: %q %v", header, lines, err)
 		}
+	}
+}
+
+// Rejects are few rows, and not the ones by which a dialect shows. They are read as what they were all the same.
+func TestRejectsKeepTheirDialect(t *testing.T) {
+	for _, tt := range []struct{ name, text, options string }{
+		{"single quotes", "a,b\n'1','x, y'\n'2','say \"hi\"'\n'3','\"x'\n'o''neil','z'\n'5',''\n'6',u\n", ""},
+		{"double quotes", "a,b\n\"1\",\"x, y\"\n\"2\",\"'Al'\"\n\"3\",\"o'neil\"\n\"'4\",\"'\"\n", ""},
+		{"no quotes", "a,b\n1,x\n2,'Al'\n3,o'neil\n4,y\n5,z\n", ""},
+		{"backslash", "a,b\n\"1\",\"say \\\"hi\\\", you\"\n\"2\",\"a\\b, c\"\n\"3\",\"a\\\\b, c\"\n\"4\",\"a\\\\\"\n\"5\",\"x\\'y\"\n\"6\",\"\\\"\"\n", ""},
+		{"no header", "1;Smith, Ann\n2;Miller, Bob\n3;x\n", "columns: [a, b]"},
+		{"header", "name, first;mail\nSmith, Ann;x\nMiller, Bob;y\nEve;z\nMax;w\n", ""},
+		{"guarded", "a,b\n1,'=1+1\n2,''=2\n3,\"'+3, x\"\n", ""},
+		{"tabs", "1\tx,y\n2\tu,v\n3\tw\n", "columns: [a, b]"},
+	} {
+		s := source(t, fmt.Sprintf("{path: %q, %s}", file(t, "f", tt.text), tt.options))
+		if err := s.Open(ctx); err != nil {
+			t.Fatal(tt.name, err)
+		}
+		batch, err := s.Next(ctx, 100)
+		if err != nil {
+			t.Fatal(tt.name, err)
+		}
+		r := s.(pipeline.Rejecter)
+		all := batch.Records
+		for i := range all {
+			for _, rejects := range [][]pipeline.Record{all[i : i+1], all[i:]} {
+				var text []byte
+				var want, got []string
+				for n := range rejects {
+					text = r.AppendReject(text, int64(n), &rejects[n])
+					want = append(want, string(value.AppendJSON(nil, rejects[n].Source)))
+				}
+				again := r.ReadRejects(file(t, "rejects.csv", string(text)))
+				if err := again.Open(ctx); err != nil {
+					t.Errorf("%s: %v", tt.name, err)
+					continue
+				}
+				if batch, err := again.Next(ctx, 100); err == nil {
+					for _, record := range batch.Records {
+						got = append(got, string(value.AppendJSON(nil, record.Source)))
+					}
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%s: %q is read as %s, and was %s", tt.name, text, got, want)
+				}
+				again.Close()
+			}
+		}
+		s.Close()
 	}
 }
 

@@ -62,21 +62,6 @@ type sheetInfo struct {
 	hidden bool
 }
 
-// budget lets a number of bytes be read. archive/zip reads a directory to its end, whatever size is stated.
-type budget struct {
-	io.ReaderAt
-	left int64
-}
-
-var errDirectory = errors.New("the directory of the zip file is too large")
-
-func (b *budget) ReadAt(p []byte, at int64) (int, error) {
-	if b.left -= int64(len(p)); b.left < 0 {
-		return 0, errDirectory
-	}
-	return b.ReaderAt.ReadAt(p, at)
-}
-
 func (w *workbook) error(code, message, hint string, err error) error {
 	return &pipeline.Error{Code: code, Message: w.origin + " " + message, Hint: hint, Err: err}
 }
@@ -93,15 +78,15 @@ func (w *workbook) open(ctx context.Context, f *files.File) error {
 	if err := w.recognise(r, size); err != nil {
 		return err
 	}
-	guarded := &budget{r, directorySize}
+	guarded := &files.Budget{ReaderAt: r, Left: directorySize}
 	var err error
 	if w.zip, err = zip.NewReader(guarded, size); err != nil {
-		if errors.Is(err, errDirectory) {
+		if errors.Is(err, files.ErrDirectory) {
 			return w.error("excel.too_large", "has a zip directory of more than 4 MB", "it is no workbook that Excel wrote, or made to do harm", err)
 		}
 		return w.error("excel.damaged", "begins like a workbook, but its end is missing or damaged", "fetch the file again: it is not whole", err)
 	}
-	guarded.left = 1 << 62
+	guarded.Left = 1 << 62
 	w.zip.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(r) })
 	w.parts = make(map[string]*zip.File, len(w.zip.File))
 	for _, part := range w.zip.File {

@@ -31,17 +31,19 @@ type archive struct {
 	names []string // of the members, as they are shown
 }
 
-// budget lets a number of bytes be read. archive/zip reads a directory to its end, whatever size is stated.
-type budget struct {
+// Budget lets Left bytes be read, then gives ErrDirectory. archive/zip reads a directory to its end, whatever size is stated.
+type Budget struct {
 	io.ReaderAt
-	left int64
+	Left int64
 }
 
-var errDirectory = errors.New("the directory of the zip file is too large")
+// ErrDirectory is what a [Budget] says when it is spent.
+var ErrDirectory = errors.New("the directory of the zip file is too large")
 
-func (b *budget) ReadAt(p []byte, at int64) (int, error) {
-	if b.left -= int64(len(p)); b.left < 0 {
-		return 0, errDirectory
+// ReadAt implements io.ReaderAt.
+func (b *Budget) ReadAt(p []byte, at int64) (int, error) {
+	if b.Left -= int64(len(p)); b.Left < 0 {
+		return 0, ErrDirectory
 	}
 	return b.ReaderAt.ReadAt(p, at)
 }
@@ -56,18 +58,18 @@ func openArchive(name string) (*archive, error) {
 		_ = file.Close()
 		return nil, openError(name, err)
 	}
-	guarded := &budget{file, directorySize}
+	guarded := &Budget{file, directorySize}
 	a := &archive{path: name, file: file}
 	if a.zip, err = zip.NewReader(guarded, info.Size()); err != nil {
 		_ = file.Close()
-		if errors.Is(err, errDirectory) {
+		if errors.Is(err, ErrDirectory) {
 			return nil, &pipeline.Error{Code: "file.too_large", Message: fmt.Sprintf("%s has a zip directory of more than %d MB", name, directorySize>>20),
 				Hint: "pack fewer files into one, or unpack it", Err: err}
 		}
 		return nil, &pipeline.Error{Code: "file.zip_damaged", Message: name + " begins like a zip file, but its end is missing or damaged",
 			Hint: "fetch the file again: it is not whole", Err: err}
 	}
-	guarded.left = 1 << 62
+	guarded.Left = 1 << 62
 	a.names = memberNames(a.zip.File)
 	a.zip.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(r) })
 	a.zip.RegisterDecompressor(12, func(r io.Reader) io.ReadCloser { return io.NopCloser(bzip2.NewReader(r)) })

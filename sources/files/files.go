@@ -23,7 +23,7 @@ import (
 // Option declares the option that names the files, the same for every file source.
 func Option() pipeline.Option {
 	return pipeline.Option{Name: "path", Type: pipeline.Path, List: true, Required: true,
-		Doc: "One or more files, or globs with `*`, `?` and `[…]`; `-` is the standard input. Several files are read one after " +
+		Doc: "One or more files, or globs with `*`, `?` and `[…]`, which as in a shell leave out names that begin with a dot; `-` is the standard input. Several files are read one after " +
 			"the other: in the order given, those of a glob sorted by name, each file once. gzip, zstd and bzip2 are recognised by their content.",
 		Example: "exports/users-*.json.gz"}
 }
@@ -100,8 +100,11 @@ func (in *input) size() (n int64, known bool) {
 
 // name is how errors call the input.
 func (in *input) name() string {
-	if in.entry != nil {
+	switch {
+	case in.entry != nil:
 		return in.path + "!" + in.entry.name
+	case in.path == stdin:
+		return "stdin"
 	}
 	return in.path
 }
@@ -228,6 +231,10 @@ func (s *Set) find() ([]input, error) {
 		pattern = filepath.Clean(pattern)
 		// A file of exactly this name wins over what the name may also mean.
 		info, err := os.Lstat(pattern)
+		if err != nil && strings.Contains(pattern, "**") { // it would match one folder, and the files of others would be missing
+			return nil, &pipeline.Error{Code: "file.bad_pattern", Message: pattern + " has **, which does not go through folders here",
+				Hint: "list a pattern for each depth, such as exports/*.csv and exports/*/*.csv", Unreachable: true}
+		}
 		member := ""
 		if err != nil && s.archives {
 			if pattern, member = cutMembers(pattern); member != "" {
@@ -258,6 +265,7 @@ func (s *Set) find() ([]input, error) {
 			return nil, &pipeline.Error{Code: "file.bad_pattern", Message: fmt.Sprintf("%s is not a glob", pattern),
 				Hint: "close the bracket, or write \\[ for a bracket itself", Err: err, Unreachable: true}
 		}
+		matches = slices.DeleteFunc(matches, func(match string) bool { return hidden(pattern, match) })
 		if len(matches) == 0 && s.watch == nil {
 			return nil, &pipeline.Error{Code: "file.not_found", Message: "no file matches " + pattern,
 				Hint: "check the folder and the pattern", Unreachable: true}
@@ -275,6 +283,18 @@ func (s *Set) find() ([]input, error) {
 			Hint: "name files, such as " + filepath.Join(s.patterns[0], "*"), Unreachable: true}
 	}
 	return inputs, nil
+}
+
+// hidden reports whether a name in the path begins with a dot that the glob does not have there. As in a shell, a star does not
+// stand for it: what macOS puts beside a file as ._users.csv holds no users.
+func hidden(pattern, path string) bool {
+	of := strings.Split(pattern, string(filepath.Separator))
+	for i, name := range strings.Split(path, string(filepath.Separator)) {
+		if strings.HasPrefix(name, ".") && i < len(of) && !strings.HasPrefix(of[i], ".") {
+			return true
+		}
+	}
+	return false
 }
 
 // inspect looks at the file without reading it. A pipe is not opened: whoever writes it would notice.

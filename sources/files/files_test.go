@@ -88,7 +88,7 @@ func code(err error) string {
 
 func TestOrder(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"b.json", "a.json", "c.json", "sub/a.json", "odd[1].json"} {
+	for _, name := range []string{"b.json", "a.json", "c.json", "sub/a.json", "odd[1].json", "._a.json", ".h/b.json"} {
 		write(t, filepath.Join(dir, name), name)
 	}
 	write(t, filepath.Join(dir, "z.json"), packed(t, "z.json"))
@@ -102,6 +102,7 @@ func TestOrder(t *testing.T) {
 		{[]string{"a.json", "sub/../a.json"}, []string{"a.json=a.json"}},
 		{[]string{"odd[1].json"}, []string{"odd[1].json=odd[1].json"}},
 		{[]string{"a.json", "*/a.json"}, []string{dir + "/a.json=a.json", dir + "/sub/a.json=sub/a.json"}},
+		{[]string{".*.json", "*/[ab].json", ".*/b.json"}, []string{"._a.json=._a.json", "a.json=sub/a.json", "b.json=.h/b.json"}},
 		{[]string{"f*.json", "o*"}, []string{"odd[1].json=odd[1].json"}},
 	} {
 		patterns := slices.Clone(tt.patterns)
@@ -122,6 +123,7 @@ func TestOrder(t *testing.T) {
 func TestErrors(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "sub/f"), "x")
+	write(t, filepath.Join(dir, "sub/.f"), "x")
 	loop := filepath.Join(dir, "loop")
 	if err := os.Symlink(loop, loop); err != nil {
 		t.Fatal(err)
@@ -135,7 +137,9 @@ func TestErrors(t *testing.T) {
 		dir + "/no*":      "file.not_found",
 		dir:               "file.is_directory",
 		dir + "/s*":       "file.not_found",
+		dir + "/*/?f":     "file.not_found",
 		dir + "/[":        "file.bad_pattern",
+		dir + "/**/f":     "file.bad_pattern",
 		loop:              "file.unreadable",
 		dangling:          "file.not_found",
 		dir + "/sub/f/g":  "file.unreadable",

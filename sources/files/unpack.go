@@ -132,10 +132,10 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	f := u.f
 	f.unpackedSize += int64(n)
 	if l := f.limits; l.Size > 0 && f.unpackedSize > l.Size {
-		return 0, &pipeline.Error{Code: "file.too_large", Message: fmt.Sprintf("%s unpacks to more than max_unpacked, %d bytes", f.path, l.Size),
+		return 0, &pipeline.Error{Code: "file.too_large", Message: fmt.Sprintf("%s unpacks to more than max_unpacked, %d bytes", f.name(), l.Size),
 			Hint: "if the file is from somebody you trust, raise max_unpacked"}
 	} else if l.Ratio > 0 && f.unpackedSize > ratioSlack && f.unpackedSize/l.Ratio > f.storedSize() {
-		return 0, &pipeline.Error{Code: "file.too_dense", Message: fmt.Sprintf("%s unpacks to more than %d times its size, as files do that are made to do harm", f.path, l.Ratio),
+		return 0, &pipeline.Error{Code: "file.too_dense", Message: fmt.Sprintf("%s unpacks to more than %d times its size, as files do that are made to do harm", f.name(), l.Ratio),
 			Hint: "if the file is from somebody you trust, raise max_ratio"}
 	}
 	return n, err
@@ -160,7 +160,7 @@ func (f *File) readError(err error) error {
 	if path := (*fs.PathError)(nil); f.packed != "" && !errors.As(err, &path) {
 		return f.damaged(err)
 	}
-	return readError(f.path, err)
+	return readError(f.name(), err)
 }
 
 func (f *File) damaged(err error) error {

@@ -64,7 +64,7 @@ func (c *cutter) next() ([]byte, error) {
 				c.w.Advance(1)
 				c.inside = false
 				if c.format == wrapped {
-					if err := c.skip(&scan{depth: len(c.at)}); err != nil {
+					if err := c.leave(); err != nil {
 						return nil, err
 					}
 				}
@@ -264,56 +264,84 @@ func (c *cutter) enter(first byte) error {
 	return nil
 }
 
-// find passes over the members of an object up to the value of the named one.
-func (c *cutter) find(name, where string) error {
-	var seen []string
-	for {
-		first, err := c.space()
-		if err == nil && first == ',' && len(seen) > 0 {
-			c.w.Advance(1)
-			first, err = c.space()
-		}
-		if err != nil {
-			return c.truncated(err)
-		}
-		if first == '}' {
-			hint := "it is empty"
-			if len(seen) > 0 {
-				hint = "it has " + strings.Join(seen, ", ")
-			}
-			return c.error("json.at_not_found", fmt.Sprintf("there is no %q in %s", name, where), hint)
-		}
-		if first != '"' {
-			return c.syntax("a name must begin here")
-		}
-		quoted, err := c.name()
+// leave passes over what is left of the objects that the array is in. A second array of that name would be lost.
+func (c *cutter) leave() error {
+	for depth := len(c.at) - 1; depth >= 0; depth-- {
+		name := c.at[depth]
+		found, _, err := c.member(name, true)
 		if err != nil {
 			return err
 		}
+		if found {
+			return c.error("json.duplicate_name", fmt.Sprintf("there is a second %q in the same object", name), "its records are not read: mend the file, so that they stand in one array")
+		}
+		c.w.Advance(1)
+	}
+	return nil
+}
+
+// find passes over the members of an object up to the value of the named one.
+func (c *cutter) find(name, where string) error {
+	found, seen, err := c.member(name, false)
+	if err != nil || found {
+		return err
+	}
+	hint := "it is empty"
+	if len(seen) > 0 {
+		hint = "it has " + strings.Join(seen, ", ")
+	}
+	return c.error("json.at_not_found", fmt.Sprintf("there is no %q in %s", name, where), hint)
+}
+
+// member passes over the members of an object up to the value of the named one, or to the brace that ends the object; more
+// says that it stands behind a member. It gives the names of the first ones.
+func (c *cutter) member(name string, more bool) (found bool, seen []string, err error) {
+	for {
+		first, err := c.space()
+		if err == nil && first == ',' && more {
+			c.w.Advance(1)
+			first, err = c.space()
+		} else if err == nil && first != '}' && more {
+			return false, nil, c.syntax(`a member must be followed by "," or "}"`)
+		}
+		if err != nil {
+			return false, nil, c.truncated(err)
+		}
+		if first == '}' {
+			return false, seen, nil
+		}
+		if first != '"' {
+			return false, nil, c.syntax("a name must begin here")
+		}
+		quoted, err := c.name()
+		if err != nil {
+			return false, nil, err
+		}
 		unquoted, err := jsontext.AppendUnquote(nil, quoted)
 		if err != nil {
-			return c.syntax("this is no name")
+			return false, nil, c.syntax("this is no name")
 		}
 		if first, err = c.space(); err != nil {
-			return c.truncated(err)
+			return false, nil, c.truncated(err)
 		}
 		if first != ':' {
-			return c.syntax(`a name must be followed by ":"`)
+			return false, nil, c.syntax(`a name must be followed by ":"`)
 		}
 		c.w.Advance(1)
 		if string(unquoted) == name {
-			return nil
+			return true, nil, nil
 		}
 		if len(seen) < 10 {
 			seen = append(seen, string(unquoted))
 		}
 		if first, err = c.space(); err != nil {
-			return c.truncated(err)
+			return false, nil, c.truncated(err)
 		}
 		s := newScan(first)
 		if err := c.skip(&s); err != nil {
-			return err
+			return false, nil, err
 		}
+		more = true
 	}
 }
 

@@ -100,7 +100,7 @@ func guess(b []byte) (f format, settled bool) {
 	// object no line begins with a brace.
 	rest = bytes.TrimLeft(rest, " \t\r\n")
 	if len(rest) == 0 {
-		return concatenated, false
+		return ndjson, false // if there is no more, it is one broken line, such as a reject
 	}
 	if rest[0] == '{' {
 		return ndjson, true

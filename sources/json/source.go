@@ -41,7 +41,7 @@ Rejects have the format of the input, in UTF-8.`,
 					"is one record a line; `concatenated` is one after the other, with any white space. An empty file is an error in `auto` and " +
 					"`array`, unless its name ends in .ndjson or .jsonl, and has no records otherwise."},
 			{Name: "at", Type: pipeline.String, Example: "users.items",
-				Doc: "The dotted path to the array of records, if the file is an object that holds it. The rest of the object is passed over."},
+				Doc: "The dotted path to the array of records, if the file is an object that holds it. The rest of the object is passed over; a second array at that path is an error."},
 			{Name: "on_error", Type: pipeline.String, Enum: []string{"fail", "skip"}, Default: "fail",
 				Doc: "What a record that is no valid JSON does: `fail` ends the run after the records before it, `skip` makes it a failed record."},
 			{Name: "max_record_size", Type: pipeline.Size, Default: "16MB",

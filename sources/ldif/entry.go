@@ -102,6 +102,10 @@ func (e *entryReader) take(text []byte, line int64) {
 			e.fail(line, "ldif.change", "", "this is a change (%.20q), not an entry: export the entries themselves", change)
 		}
 		return
+	case strings.EqualFold(name, "dn") && e.entry.Len() > 0:
+		// The two would be one user.
+		e.fail(line, "ldif.second_dn", "", "another entry begins here, without an empty line before it; put one there")
+		return
 	case strings.EqualFold(name, "control") && e.entry.Len() == 1:
 		e.change = true
 		e.fail(line, "ldif.change", "", "this is a change with a control, not an entry: export the entries themselves")

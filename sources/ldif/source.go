@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/sources/files"
@@ -89,6 +90,9 @@ func (s *Source) start(i int) error {
 	utf16, err := s.cut.mark()
 	if utf16 {
 		return &pipeline.Error{Code: "ldif.not_utf8", Message: file.Origin + " is UTF-16", Hint: "convert it to UTF-8; ldifde writes ASCII without -u"}
+	}
+	if err == nil && len(s.cut.w.Bytes()) == 0 && s.env.Log != nil { // ldapsearch -LLL that finds nobody writes nothing
+		s.env.Log.Warn("the file is empty; is the export whole?", slog.String("file", file.Origin))
 	}
 	return err
 }

@@ -2,10 +2,12 @@ package ldifsource_test
 
 import (
 	"archive/zip"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,6 +114,20 @@ func read(t testing.TB, text, options string) (list []string, ends error) {
 	}
 }
 
+// TestEmptyFile is no error, since it is what a search that finds nobody writes, but is said.
+func TestEmptyFile(t *testing.T) {
+	for text, want := range map[string]bool{"": true, "\xef\xbb\xbf": true, "# nobody\n": false, "dn: x\n": false} {
+		var log bytes.Buffer
+		s := acceptance.NewSource(t, ldifsource.Type, pipeline.Env{Stdin: strings.NewReader(text), Log: slog.New(slog.NewTextHandler(&log, nil))}, "{path: '-'}")
+		if err := errors.Join(s.Open(t.Context()), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "the file is empty"); got != want {
+			t.Errorf("%q: %s", text, log.String())
+		}
+	}
+}
+
 func TestEntries(t *testing.T) {
 	for name, c := range map[string]struct {
 		text, options string
@@ -137,8 +153,10 @@ func TestEntries(t *testing.T) {
 			want: []string{`1 ldif.change : line 2: this is a change with a control, not an entry: export the entries themselves`}},
 		"a file": {text: "dn: x\njpegPhoto:< file:///etc/passwd\n",
 			want: []string{`1 ldif.url_value jpegPhoto: line 2: the value stands in another file; no file is read because data names it: export the value itself`}},
-		"UTF-16":   {text: "\xff\xfed\x00n\x00:\x00", ends: "ldif.not_utf8"},
-		"no dn":    {text: "cn: x\na: b\n\ndn: y\na: b\n", want: []string{`1 ldif.no_dn : line 1: an entry begins with its dn, not with "cn"`, `4 {"dn":"y","a":"b"}`}},
+		"UTF-16": {text: "\xff\xfed\x00n\x00:\x00", ends: "ldif.not_utf8"},
+		"no dn":  {text: "cn: x\na: b\n\ndn: y\na: b\n", want: []string{`1 ldif.no_dn : line 1: an entry begins with its dn, not with "cn"`, `4 {"dn":"y","a":"b"}`}},
+		"no empty line": {text: "dn: x\na: b\n \ndn: y\na: c\n\ndn: z\na: d\n",
+			want: []string{"1 ldif.second_dn : line 4: another entry begins here, without an empty line before it; put one there", `7 {"dn":"z","a":"d"}`}},
 		"dn alone": {text: "dn: x\n", want: []string{"1 ldif.no_attributes : line 1: the entry has a name and nothing else"}},
 		"no colon": {text: "dn: x\nname\n", want: []string{"1 ldif.bad_line : line 2: it has no attribute, colon and value; a line that goes on begins with a space"}},
 		"bad name": {text: "dn: x\nna me: b\n", want: []string{"1 ldif.bad_line : line 2: it has no attribute, colon and value; a line that goes on begins with a space"}},

@@ -2,7 +2,11 @@ package sqlsource
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"math/big"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,12 +22,14 @@ type cursor struct {
 	// The overlap: duration for times, number for numbers.
 	duration time.Duration
 	number   *big.Int
+	// zone is where times without a zone are.
+	zone *time.Location
 }
 
 const defaultOverlap = time.Minute
 
-func newCursor(c *pipeline.Config) (*cursor, error) {
-	k := &cursor{field: c.String("field"), initial: c.String("initial"), duration: defaultOverlap, number: big.NewInt(1)}
+func newCursor(c *pipeline.Config, zone *time.Location) (*cursor, error) {
+	k := &cursor{field: c.String("field"), initial: c.String("initial"), duration: defaultOverlap, number: big.NewInt(1), zone: zone}
 	if !c.Has("overlap") {
 		return k, nil
 	}
@@ -75,21 +81,128 @@ func (k *cursor) from() (string, bool) {
 	if k.stored == "" {
 		return k.initial, k.initial != ""
 	}
-	if n, ok := new(big.Int).SetString(k.stored, 10); ok {
+	if n, ok := wholeNumber(k.stored); ok {
 		overlap := k.number
 		if overlap.Sign() == 0 {
 			overlap = big.NewInt(1)
 		}
-		return n.Sub(n, overlap).String(), true
+		text := n.Sub(n, overlap).String()
+		if n.Sign() >= 0 && strings.HasPrefix(k.stored, "0") { // it is text, and compared as such
+			text = strings.Repeat("0", max(0, len(k.stored)-len(text))) + text
+		}
+		return text, true
 	}
 	if t, format, ok := parseCursorTime(k.stored); ok {
 		overlap := max(k.duration, time.Second)
 		if len(k.stored) == len(time.DateOnly) { // a day is the smallest step
 			overlap = max(overlap, 24*time.Hour)
+		} else if !hasZone(k.stored) {
+			overlap += k.repeated(t)
 		}
 		return format(t.Add(-overlap)), true
 	}
 	return k.stored, true
+}
+
+// repeated gives how far clocks are put back about the time t of a clock: for so long they show times that were before.
+func (k *cursor) repeated(t time.Time) time.Duration {
+	const about = 3 * time.Hour
+	t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, k.zone)
+	_, before := t.Add(-about).Zone()
+	_, after := t.Add(about).Zone()
+	return time.Duration(max(0, before-after)) * time.Second
+}
+
+// hasZone reports whether a time says where it is.
+func hasZone(text string) bool {
+	return len(text) > len(time.DateTime) && strings.ContainsAny(text[len(time.DateTime):], "Z+-")
+}
+
+// wholeNumber gives the number that a text says, without its fraction.
+func wholeNumber(text string) (*big.Int, bool) {
+	if !isNumber(text) {
+		return new(big.Int).SetString(text, 10)
+	}
+	if strings.ContainsAny(text, "eE") { // as databases write a float
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return nil, false
+		}
+		text = strconv.FormatFloat(math.Floor(f), 'f', -1, 64)
+	}
+	whole, fraction, _ := strings.Cut(text, ".")
+	n, ok := new(big.Int).SetString(whole, 10)
+	if ok && strings.HasPrefix(text, "-") && fraction != "" {
+		n.Sub(n, big.NewInt(1))
+	}
+	return n, ok
+}
+
+// beyond finds the times of PostgreSQL that come after all that are written with a year of four digits.
+var beyond = regexp.MustCompile(`^(infinity$|\d{5,}-\d\d-\d\d)`)
+
+// isOrdinal reports whether a text is a time or a number.
+func isOrdinal(text string) bool {
+	_, number := wholeNumber(text)
+	_, _, isTime := parseCursorTime(text)
+	return number || isTime
+}
+
+// checkCursor refuses a cursor that is neither time nor number for a field of times or numbers: some databases compare the two in
+// silence, and find every row or none. Where the query uses :cursor by itself, only its initial value says what the field holds.
+func (r *reader) checkCursor(ctx context.Context, l *link) error {
+	from, ok := r.cursor.from()
+	if !ok || isOrdinal(from) {
+		return nil
+	}
+	like := r.cursor.initial
+	if r.table != "" || !r.query.uses("cursor") {
+		highest, err := r.highest(ctx, l, func(*statement) {})
+		if err != nil {
+			return err
+		}
+		if highest != nil {
+			like = *highest
+		}
+	}
+	if !isOrdinal(like) {
+		return nil
+	}
+	hint := "correct cursor.initial"
+	if r.cursor.stored != "" {
+		hint = "`cursor set` puts another one there, `cursor reset` has the next run read everything"
+	}
+	return r.badCursor(from, like, hint)
+}
+
+func (r *reader) badCursor(from, like, hint string) error {
+	return &pipeline.Error{Code: "sql.bad_cursor",
+		Message: fmt.Sprintf("reading %s: the cursor %q cannot be compared with %s, which holds values such as %s", r.origin, from, r.cursor.field, like), Hint: hint}
+}
+
+// highest gives the highest value of the cursor field among the rows that a condition leaves, nil for none.
+func (r *reader) highest(ctx context.Context, l *link, condition func(*statement)) (text *string, err error) {
+	st := &statement{dialect: r.dialect}
+	st.write("SELECT ", r.dialect.text("MAX("+r.dialect.quote(r.cursor.field)+")"))
+	if err := r.writeFrom(st); err != nil {
+		return nil, err
+	}
+	condition(st)
+	err = l.row(ctx, st.text.String(), st.args...).Scan(&text)
+	return text, err
+}
+
+// latest gives the time now as the cursor field would have it. Where it is not known in which zone that is, it may be a day more.
+func (r *reader) latest(mark string) time.Time {
+	now := time.Now().UTC()
+	switch zone := r.dialect.zone(); {
+	case hasZone(mark), all(r.catalogue.types[strings.ToLower(r.cursor.field)], "timestamp"): // MySQL gives a TIMESTAMP in UTC
+		return now
+	case zone != time.UTC:
+		_, offset := now.In(zone).Zone()
+		return now.Add(time.Duration(offset) * time.Second)
+	}
+	return now.Add(24 * time.Hour)
 }
 
 // findWatermark asks for the highest value of the cursor field. It is asked before the rows are read: a row that
@@ -97,18 +210,14 @@ func (k *cursor) from() (string, bool) {
 // is passed over.
 func (r *reader) findWatermark(ctx context.Context, l *link) error {
 	highest := func(below string) (string, error) {
-		st := &statement{dialect: r.dialect}
-		st.write("SELECT ", r.dialect.text("MAX("+r.dialect.quote(r.cursor.field)+")"))
-		if err := r.writeFrom(st); err != nil {
-			return "", err
-		}
-		where := r.cursorCondition(st)
-		if below != "" {
-			st.write(where.next(), r.dialect.quote(r.cursor.field), " <= ")
-			st.arg(below)
-		}
-		var text *string
-		if err := l.row(ctx, st.text.String(), st.args...).Scan(&text); err != nil || text == nil {
+		text, err := r.highest(ctx, l, func(st *statement) {
+			where := r.cursorCondition(st)
+			if below != "" {
+				st.write(where.next(), r.dialect.quote(r.cursor.field), " <= ")
+				st.arg(below)
+			}
+		})
+		if err != nil || text == nil {
 			return "", err
 		}
 		return *text, nil
@@ -117,15 +226,19 @@ func (r *reader) findWatermark(ctx context.Context, l *link) error {
 	if err != nil {
 		return err
 	}
-	if t, format, ok := parseCursorTime(mark); ok {
-		// A day more than now: the column may hold the time of another zone.
-		if limit := time.Now().UTC().Add(24 * time.Hour); t.After(limit) {
-			if mark, err = highest(format(limit)); err != nil {
-				return err
-			}
-		}
+	limit := r.latest(mark)
+	if t, format, ok := parseCursorTime(mark); ok && t.After(limit) {
+		mark, err = highest(format(limit))
+	} else if beyond.MatchString(mark) {
+		mark, err = highest(limit.Format(time.DateTime))
 	}
-	if mark == "" {
+	if err != nil {
+		return err
+	}
+	if _, _, isTime := parseCursorTime(r.cursor.stored); isTime && mark != "" && !isOrdinal(mark) {
+		return r.badCursor(r.cursor.stored, mark, "mend the value: it hides what changes, for it comes after all others")
+	}
+	if mark == "" || strings.HasPrefix(mark, "0000-00-00") || mark == "-infinity" {
 		mark = r.cursor.stored // nothing new: what was stays
 	}
 	r.watermark = mark

@@ -89,6 +89,66 @@ func TestCursorOfNumbers(t *testing.T) {
 	})
 }
 
+// Seconds with a fraction have an overlap as whole ones do, also where a float has none for once.
+func TestCursorOfFractions(t *testing.T) {
+	everywhere(t, func(t *testing.T, d target) {
+		for _, typ := range []string{"DECIMAL(20,6)", "DOUBLE PRECISION", ""} {
+			if typ == "" && d.name != "SQLite" {
+				continue
+			}
+			d.exec(t, `DROP TABLE IF EXISTS users`, `CREATE TABLE users (id INT PRIMARY KEY, version `+typ+`)`,
+				`INSERT INTO users VALUES (1, 1704103200.25), (2, 1704103260.75)`)
+			options := `table: users, cursor: {field: version, overlap: 10}`
+			ids, mark := d.increment(t, options, nil)
+			equal(t, ids, "1", "2")
+			d.exec(t, `INSERT INTO users VALUES (3, 1704103255.5), (4, 1704103260.75), (5, 1704103261)`)
+			ids, mark = d.increment(t, options, mark)
+			equal(t, ids, "2", "3", "4", "5")
+			ids, _ = d.increment(t, options, mark)
+			equal(t, ids, "2", "3", "4", "5")
+		}
+	})
+}
+
+// Numbers that are text keep their zeros, and may go on with letters.
+func TestCursorOfDigits(t *testing.T) {
+	everywhere(t, func(t *testing.T, d target) {
+		d.exec(t, `CREATE TABLE users (id INT PRIMARY KEY, version VARCHAR(20))`, `INSERT INTO users VALUES (1, '0000009'), (2, '0000018')`)
+		options := `table: users, cursor: {field: version, overlap: 5}`
+		_, mark := d.increment(t, options, nil)
+		d.exec(t, `INSERT INTO users VALUES (3, '0000019')`)
+		ids, mark := d.increment(t, options, mark)
+		equal(t, ids, "2", "3")
+		if d.name == "MariaDB" {
+			return // there text is compared with a number as one
+		}
+		d.exec(t, `INSERT INTO users VALUES (4, '000001a')`)
+		ids, _ = d.increment(t, options, mark)
+		equal(t, ids, "2", "3", "4")
+	})
+}
+
+// MariaDB would find every row, SQLite none.
+func TestCursorOfAnotherKind(t *testing.T) {
+	everywhere(t, func(t *testing.T, d target) {
+		d.exec(t, `CREATE TABLE users (id INT PRIMARY KEY, updated_at TIMESTAMP NULL, word VARCHAR(10))`,
+			`INSERT INTO users VALUES (1, '2024-01-01 10:00:00', 'b')`)
+		for options, cursor := range map[string]string{
+			"table: users, cursor: {field: updated_at}":                                                                   "yesterday",
+			"table: users, cursor: {field: updated_at, initial: soon}":                                                    "",
+			"query: SELECT * FROM users, page: {key: id}, cursor: {field: updated_at}":                                    "2024-13-01",
+			"query: 'SELECT * FROM users WHERE updated_at > :cursor', cursor: {field: updated_at, initial: '1970-01-01'}": "x",
+		} {
+			s := d.source(t, options)
+			s.(pipeline.Cursored).SetCursor([]byte(cursor))
+			checkError(t, s.Open(context.Background()), "sql.bad_cursor", false)
+			s.Close()
+		}
+		ids, _ := d.increment(t, "table: users, cursor: {field: word}", []byte("a"))
+		equal(t, ids, "1")
+	})
+}
+
 // A time in the future must not hide what changes until then.
 func TestCursorInTheFuture(t *testing.T) {
 	everywhere(t, func(t *testing.T, d target) {
@@ -99,6 +159,86 @@ func TestCursorInTheFuture(t *testing.T) {
 		ids, _ := d.increment(t, "table: users, cursor: {field: updated_at}", mark)
 		equal(t, ids, "1", "2", "3")
 	})
+}
+
+// An hour of the future is one where the column says when that is.
+func TestCursorOfAFastClock(t *testing.T) {
+	everywhere(t, func(t *testing.T, d target) {
+		typ, zone := "TIMESTAMP", ""
+		switch d.name {
+		case "PostgreSQL":
+			typ = "TIMESTAMPTZ"
+		case "SQLite":
+			typ, zone = "TEXT", "Z"
+		}
+		at := func(ago time.Duration) string {
+			return time.Now().UTC().Add(-ago).Format(time.DateTime) + zone
+		}
+		d.exec(t, `CREATE TABLE users (id INT PRIMARY KEY, updated_at `+typ+` NULL)`,
+			`INSERT INTO users VALUES (1, '`+at(2*time.Hour)+`'), (2, '`+at(-time.Hour)+`')`)
+		_, mark := d.increment(t, "table: users, cursor: {field: updated_at}", nil)
+		d.exec(t, `INSERT INTO users VALUES (3, '`+at(time.Hour)+`')`)
+		ids, _ := d.increment(t, "table: users, cursor: {field: updated_at}", mark)
+		equal(t, ids, "1", "2", "3")
+	})
+}
+
+func TestCursorOfInfinity(t *testing.T) {
+	d := postgres(t)
+	for _, typ := range []string{"TIMESTAMPTZ", "TIMESTAMP", "DATE"} {
+		d.exec(t, `DROP TABLE IF EXISTS users`, `CREATE TABLE users (id INT PRIMARY KEY, updated_at `+typ+`)`,
+			`INSERT INTO users VALUES (1, '2024-01-01'), (2, 'infinity'), (3, '20240-01-01')`)
+		_, mark := d.increment(t, "table: users, cursor: {field: updated_at}", nil)
+		d.exec(t, `INSERT INTO users VALUES (4, '2024-01-02')`)
+		ids, mark := d.increment(t, "table: users, cursor: {field: updated_at}", mark)
+		equal(t, ids, "1", "2", "3", "4")
+		equal(t, []string{string(mark)[:10]}, "2024-01-02")
+	}
+}
+
+// Where no row has a time yet, everything is read until one does.
+func TestCursorOfNoTime(t *testing.T) {
+	for _, c := range []struct {
+		d       target
+		nothing string
+	}{{mariaDB(t), "0000-00-00 00:00:00"}, {postgres(t), "-infinity"}} {
+		c.d.db.SetMaxOpenConns(1)
+		if c.d.name == "MariaDB" {
+			c.d.exec(t, `SET SESSION sql_mode = ''`)
+		}
+		c.d.exec(t, `CREATE TABLE users (id INT PRIMARY KEY, updated_at TIMESTAMP NULL)`, `INSERT INTO users VALUES (1, '`+c.nothing+`')`)
+		_, mark := c.d.increment(t, "table: users, cursor: {field: updated_at}", nil)
+		c.d.exec(t, `INSERT INTO users VALUES (2, '2024-01-02')`)
+		ids, mark := c.d.increment(t, "table: users, cursor: {field: updated_at}", mark)
+		equal(t, ids, "1", "2")
+		ids, _ = c.d.increment(t, "table: users, cursor: {field: updated_at}", mark)
+		equal(t, ids, "2")
+	}
+}
+
+// SQLite takes any text for a time.
+func TestCursorOfAWord(t *testing.T) {
+	d := sqliteFile(t)
+	d.exec(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, updated_at TEXT)`, `INSERT INTO users VALUES (1, '2024-01-01 10:00:00'), (2, 'never')`)
+	s := d.source(t, "table: users, cursor: {field: updated_at}")
+	s.(pipeline.Cursored).SetCursor([]byte("2024-01-01 09:00:00"))
+	checkError(t, s.Open(context.Background()), "sql.bad_cursor", false)
+	s.Close()
+}
+
+// In autumn an hour comes twice.
+func TestCursorWhereClocksArePutBack(t *testing.T) {
+	d := mariaDB(t)
+	d.exec(t, `CREATE TABLE users (id INT PRIMARY KEY, updated_at DATETIME)`, `INSERT INTO users VALUES (1, '2024-10-27 02:50:00')`)
+	options := "table: users, time_zone: Europe/Berlin, cursor: {field: updated_at}"
+	_, mark := d.increment(t, options, nil)
+	d.exec(t, `INSERT INTO users VALUES (2, '2024-10-27 02:05:00')`)
+	ids, mark := d.increment(t, options, mark)
+	equal(t, ids, "1", "2")
+	d.exec(t, `INSERT INTO users VALUES (3, '2024-11-02 10:00:00')`)
+	_, mark = d.increment(t, options, mark)
+	ids, _ = d.increment(t, options, mark)
+	equal(t, ids, "3")
 }
 
 // An empty increment keeps the mark, and a resumed run stores the mark of its beginning.
@@ -150,7 +290,7 @@ func TestCursorText(t *testing.T) {
 		if c.overlap != "" {
 			values["overlap"] = c.overlap
 		}
-		k, err := newCursor(pipeline.NewConfig(values))
+		k, err := newCursor(pipeline.NewConfig(values), time.UTC)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +299,7 @@ func TestCursorText(t *testing.T) {
 			t.Errorf("%s with an overlap of %q begins at %s, want %s", c.stored, c.overlap, from, c.from)
 		}
 	}
-	if _, err := newCursor(pipeline.NewConfig(map[string]any{"field": "f", "overlap": "soon"})); err == nil {
+	if _, err := newCursor(pipeline.NewConfig(map[string]any{"field": "f", "overlap": "soon"}), time.UTC); err == nil {
 		t.Error("an overlap of soon")
 	}
 }

@@ -181,15 +181,19 @@ func decodeBits(one bool) decoder {
 		if !ok || len(b) > 8 {
 			return decodeAny(src)
 		}
-		var n uint64
-		for _, c := range b {
-			n = n<<8 | uint64(c)
-		}
+		n := bitNumber(b)
 		if one && n <= 1 {
 			return n == 1, nil
 		}
 		return decodeNumber(n)
 	}
+}
+
+func bitNumber(b []byte) (n uint64) {
+	for _, c := range b {
+		n = n<<8 | uint64(c)
+	}
+	return n
 }
 
 // decodeBitText reads PostgreSQL's BIT: the digits 0 and 1.
@@ -595,6 +599,15 @@ func keyBytes(src any) any {
 		return []byte(s)
 	}
 	return keyPlain(src)
+}
+
+// keyBits gives MySQL's BIT as a number: compared with bytes it would be greater than any of them.
+func keyBits(src any) any {
+	b, ok := src.([]byte)
+	if !ok || len(b) > 8 {
+		return keyPlain(src)
+	}
+	return keyInteger(bitNumber(b))
 }
 
 func keyString(src any) any {

@@ -329,3 +329,63 @@ func TestSnapshot(t *testing.T) {
 		}
 	}
 }
+
+// Only the database knows which keys it takes for the same.
+func TestKeysThatAreTheSameToTheDatabase(t *testing.T) {
+	d := mariaDB(t)
+	d.exec(t, `CREATE TABLE t (team INT, name VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci)`,
+		`INSERT INTO t VALUES (1, 'anna'), (1, 'strasse'), (1, 'straße'), (1, 'x🍣'), (1, 'x😀'), (1, 'zoe')`)
+	for _, key := range []string{"name", "[team, name]"} {
+		for _, size := range []string{"1", "2", "4"} {
+			options := "table: t, page: {key: " + key + ", size: " + size + "}"
+			s := open(t, d.source(t, options))
+			var err error
+			for err == nil {
+				_, err = s.Next(context.Background(), 10)
+			}
+			checkError(t, err, "sql.key_not_unique", false)
+		}
+		for size, taken := range map[string]int{"0": 2, "6": 4} {
+			options := "table: t, page: {key: " + key + ", size: " + size + "}"
+			s := open(t, d.source(t, options))
+			b, err := s.Next(context.Background(), taken)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again := d.source(t, options)
+			t.Cleanup(func() { again.Close() })
+			if err = again.(pipeline.Resumer).OpenAt(context.Background(), b.After); err == nil {
+				_, err = again.Next(context.Background(), 10)
+			}
+			checkError(t, err, "sql.key_not_unique", false)
+		}
+	}
+	// A row that has gone since the page before it was read is no error.
+	d.exec(t, `DELETE FROM t WHERE name > 'b'`)
+	for range 9 {
+		d.exec(t, `INSERT INTO t VALUES (1, LEFT(UUID(), 8))`)
+	}
+	s := open(t, d.source(t, "table: t, page: {key: name, size: 1}"))
+	if _, err := s.Next(context.Background(), 1); err != nil {
+		t.Fatal(err)
+	}
+	d.exec(t, `DELETE FROM t ORDER BY name LIMIT 5`)
+	drain(t, s)
+}
+
+// A page behind a key must not begin at the start again.
+func TestPagesByBits(t *testing.T) {
+	d := mariaDB(t)
+	d.exec(t, `CREATE TABLE t (k BIT(64) PRIMARY KEY)`, `INSERT INTO t VALUES (1), (2), (300), (18446744073709551615)`)
+	s := open(t, d.source(t, "table: t, page: {key: k, size: 1}"))
+	var got []string
+	for range 5 {
+		b, err := s.Next(context.Background(), 1)
+		if err != nil {
+			break
+		}
+		got = append(got, b.Records[0].Ref.String()+" "+string(b.After))
+	}
+	equal(t, got, `t[key=1] {"key":[1],"cursor":""}`, `t[key=2] {"key":[2],"cursor":""}`, `t[key=300] {"key":[300],"cursor":""}`,
+		`t[key=18446744073709551615] {"key":[18446744073709551615],"cursor":""}`)
+}

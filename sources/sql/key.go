@@ -3,6 +3,7 @@ package sqlsource
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,4 +114,9 @@ func sameKey(a, b []any) bool {
 		}
 	}
 	return true
+}
+
+// sameBytes reports whether two keys are written the same.
+func sameBytes(a, b []any) bool {
+	return slices.EqualFunc(a, b, func(x, y any) bool { return matchText(x) == matchText(y) })
 }

@@ -227,7 +227,7 @@ func (d *mySQL) column(typeName string, declared []string) column {
 	case "FLOAT", "DOUBLE", "DECIMAL":
 		return column{decode: decodeNumber, key: nil} // compared with a parameter they become floats
 	case "BIT":
-		return column{decode: decodeBits(len(declared) == 0 || all(declared, "bit(1)")), key: keyBytes}
+		return column{decode: decodeBits(len(declared) == 0 || all(declared, "bit(1)")), key: keyBits}
 	case "DATE":
 		return column{decode: decodeMySQLDate, key: keyString}
 	case "DATETIME":

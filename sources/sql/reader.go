@@ -22,6 +22,7 @@ type reader struct {
 	// size is the rows of a page, 0 for one query.
 	size      int
 	last      []any // the key of the last row that was handed over, nil at the beginning
+	ahead     []any // the key behind it, where it was seen already
 	line      int64 // rows handed over, for records without a key
 	watermark string
 	// link reads; side serves joined queries while a stream is open on link. They are nil until they are needed, and
@@ -106,10 +107,13 @@ func (r *reader) prepare(ctx context.Context, l *link, fresh bool) (err error) {
 		r.total.Store(r.catalogue.rows)
 		return nil
 	}
-	if fresh {
-		return r.findWatermark(ctx, l)
+	if !fresh {
+		return nil
 	}
-	return nil
+	if err := r.checkCursor(ctx, l); err != nil {
+		return err
+	}
+	return r.findWatermark(ctx, l)
 }
 
 // run reads until the end or the first error that stays, which is in the last chunk.
@@ -128,7 +132,7 @@ func (r *reader) run(ctx context.Context, chunks chan<- chunk) {
 			c = chunk{err: err}
 		}
 		if n := len(c.records); n > 0 {
-			r.last = c.keys(n - 1)
+			r.last, r.ahead = c.keys(n-1), c.ahead
 			r.line += int64(n)
 		}
 		select {
@@ -299,6 +303,11 @@ func (r *reader) readPage(ctx context.Context, l *link) (chunk, error) {
 	if err := rows.Close(); err != nil {
 		return chunk{}, err
 	}
+	if r.last != nil && !r.unique && (r.ahead == nil || len(c.records) == 0 || !sameBytes(r.ahead, c.keys(0))) {
+		if err := r.checkLast(ctx, l); err != nil {
+			return chunk{}, err
+		}
+	}
 	switch {
 	case len(c.records) < n:
 		c.err = io.EOF
@@ -306,6 +315,7 @@ func (r *reader) readPage(ctx context.Context, l *link) (chunk, error) {
 			return chunk{}, err
 		}
 	case n > r.size:
+		c.ahead = c.keys(r.size)
 		c.records, c.raw = c.records[:r.size], c.raw[:r.size*c.width]
 	}
 	return c, r.join(ctx, l, &c)
@@ -357,6 +367,11 @@ func (r *reader) streamed(s *stream) (chunk, error) {
 				return chunk{}, err
 			}
 			if err := r.link.exec(s.ctx, r.dialect.begin(false, 0)); err != nil {
+				return chunk{}, err
+			}
+		}
+		if r.last != nil && !r.unique {
+			if err := r.checkLast(s.ctx, r.link); err != nil {
 				return chunk{}, err
 			}
 		}

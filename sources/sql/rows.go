@@ -169,6 +169,43 @@ func (r *reader) checkNullKeys(ctx context.Context, l *link) error {
 	return r.nullKey()
 }
 
+// checkLast makes sure that no other row has the key of the last one, which may be so where the database takes keys for the
+// same that are written differently: what lies behind that key would leave it out.
+func (r *reader) checkLast(ctx context.Context, l *link) error {
+	st := &statement{dialect: r.dialect}
+	st.write("1")
+	if err := r.writeFrom(st); err != nil {
+		return err
+	}
+	where := r.cursorCondition(st)
+	for i, name := range r.key {
+		st.write(where.next(), r.dialect.quote(name), " = ")
+		st.arg(r.last[i])
+	}
+	rows, err := l.query(ctx, r.dialect.page(st.text.String(), "", 2), st.args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	n := 0
+	for rows.Next() {
+		n++
+	}
+	if n > 1 {
+		return r.notUnique(r.last)
+	}
+	return rows.Err()
+}
+
+func (r *reader) notUnique(key []any) error {
+	parts := make([]string, len(key))
+	for i, v := range key {
+		parts[i] = keyText(v)
+	}
+	return &pipeline.Error{Code: "sql.key_not_unique", Message: fmt.Sprintf("reading %s: several rows have the key %s", r.origin, strings.Join(parts, ",")),
+		Hint: r.keyHint()}
+}
+
 func (r *reader) keyHint() string {
 	if r.ofGone {
 		return "have deleted_query name everybody once, and begin with what tells one from the other (GROUP BY)"
@@ -350,8 +387,7 @@ func (r *reader) scan(rows *sql.Rows, s *shape, n int) (chunk, error) {
 				return c, r.nullKey()
 			}
 			if !r.unique && before != nil && sameKey(before, key) {
-				return c, &pipeline.Error{Code: "sql.key_not_unique", Message: fmt.Sprintf("reading %s: several rows have the key %s", r.origin, s.keyText()),
-					Hint: r.keyHint()}
+				return c, r.notUnique(key)
 			}
 			before = key
 			record.Ref.Key = s.keyText()

@@ -2,9 +2,14 @@
 package sqlsource
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"hash"
 	"io"
 	"regexp"
 	"slices"
@@ -135,6 +140,9 @@ type source struct {
 	chunk  chunk
 	done   atomic.Int64
 	total  atomic.Int64
+	passed hash.Hash // of the records without a key that were handed over
+	// scratch is that of passed.
+	scratch []byte
 }
 
 var (
@@ -178,7 +186,7 @@ func newSource(env pipeline.Env, c *pipeline.Config) (*source, error) {
 		}
 	}
 	if object := c.Object("cursor"); object != nil {
-		if s.cursor, err = newCursor(object); err != nil {
+		if s.cursor, err = newCursor(object, s.dialect.zone()); err != nil {
 			return nil, err
 		}
 	}
@@ -284,7 +292,30 @@ func (s *source) OpenAt(ctx context.Context, after []byte) error {
 	if err != nil {
 		return badPosition()
 	}
-	return s.open(ctx, p)
+	if err := s.open(ctx, p); err != nil || p.key != nil {
+		return err
+	}
+	return s.pass(ctx, p)
+}
+
+// pass reads again what came before a position without a key. Another order, or one row more or less, would have it go on
+// behind rows that nobody has read.
+func (s *source) pass(ctx context.Context, p *position) error {
+	if len(s.reader.key) > 0 {
+		return badPosition()
+	}
+	for s.done.Load() < p.passed {
+		if _, err := s.Next(ctx, int(min(streamRows, p.passed-s.done.Load()))); err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	if !bytes.Equal(s.passed.Sum(nil), p.sum) {
+		return &pipeline.Error{Code: "run.source_changed", Message: fmt.Sprintf("the rows of %s are not what they were when the run began, and they have no key to go on from", s.origin),
+			Hint: "run the pipeline again from the start: what is done already will be unchanged; with page: { key: … } a run can go on"}
+	}
+	return nil
 }
 
 func badPosition() error {
@@ -303,7 +334,7 @@ func (s *source) open(ctx context.Context, p *position) error {
 func (s *source) reach(ctx context.Context, p *position) error {
 	s.done.Store(0)
 	s.total.Store(0)
-	s.chunk = chunk{}
+	s.chunk, s.passed = chunk{}, sha256.New()
 	r := &reader{source: s}
 	s.reader = r
 	return r.open(ctx, p)
@@ -338,9 +369,15 @@ func (s *source) Next(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	// A batch of its own memory: what becomes of its records is not kept until the last of the page is read.
 	b := &pipeline.Batch{Records: slices.Clone(s.chunk.records[:n])}
 	clear(s.chunk.records[:n])
-	if last := s.chunk.keys(n - 1); last != nil {
-		b.After = position{key: last, cursor: s.reader.watermark}.text()
+	p := position{key: s.chunk.keys(n - 1), cursor: s.reader.watermark}
+	if p.key == nil {
+		for i := range b.Records {
+			s.scratch = append(value.AppendJSON(s.scratch[:0], b.Records[i].Source), '\n')
+			s.passed.Write(s.scratch)
+		}
+		p.passed, p.sum = s.done.Load()+int64(n), s.passed.Sum(nil)
 	}
+	b.After = p.text()
 	s.chunk.drop(n)
 	s.done.Add(int64(n))
 	return b, nil
@@ -399,6 +436,7 @@ type chunk struct {
 	raw     []any // width for each record; the first keyed of them are the key
 	width   int
 	keyed   int
+	ahead   []any // the key of the row behind them, where that was read
 	err     error
 }
 
@@ -416,13 +454,21 @@ func (c *chunk) drop(n int) {
 	}
 }
 
-// position is where a batch ended: the key of its last row, and what the cursor will be when the run is complete.
+// position is where a batch ended: the key of its last row, and what the cursor will be when the run is complete. Where
+// rows have no key, it is how many were passed, and a sum of what they were. With another cursor it is another position: a run
+// that reads from the start again would pass over what has changed since.
 type position struct {
 	key    []any
+	passed int64
+	sum    []byte
 	cursor string
 }
 
 func (p position) text() []byte {
+	if p.key == nil {
+		return value.AppendJSON(nil, value.ObjectOf(value.Member{Name: "passed", Value: p.passed}, value.Member{Name: "sum", Value: hex.EncodeToString(p.sum)},
+			value.Member{Name: "cursor", Value: p.cursor}))
+	}
 	list := make([]any, len(p.key))
 	for i, v := range p.key {
 		list[i] = keyJSON(v)
@@ -441,6 +487,15 @@ func parsePosition(text []byte) (*position, error) {
 	list, ok := key.([]any)
 	p := &position{}
 	p.cursor, _ = mark.(string)
+	if passed, there := o.Get("passed"); there {
+		sum, _ := o.Get("sum")
+		text, _ := sum.(string)
+		p.passed, ok = passed.(int64)
+		if p.sum, err = hex.DecodeString(text); !ok || err != nil {
+			return nil, errors.New("not a position")
+		}
+		return p, nil
+	}
 	for _, v := range list {
 		raw, good := parseKeyJSON(v)
 		ok = ok && good

@@ -169,6 +169,7 @@ func TestAcceptance(t *testing.T) {
 			"pages":    "table: users, page: {key: [realm, name], size: 4}, " + with,
 			"stream":   "table: users, page: {key: [realm, name], size: 0}, " + with,
 			"snapshot": "table: users, snapshot: true, " + with,
+			"no key":   "query: 'SELECT realm, name, n FROM users ORDER BY realm, name', " + with,
 			"gone":     "table: users, page: {key: [realm, name], size: 2}, deleted_query: SELECT n FROM leavers, " + with,
 		} {
 			want := want
@@ -185,6 +186,35 @@ func TestAcceptance(t *testing.T) {
 					Secrets: []string{d.dsn, testserver.Password, "127.0.0.1", testserver.User + "@"},
 				})
 			})
+		}
+	})
+}
+
+// Without a key a run goes on behind as many rows, if they are the same.
+func TestGoesOnWithoutAKey(t *testing.T) {
+	everywhere(t, func(t *testing.T, d target) {
+		d.exec(t, `CREATE TABLE users (name VARCHAR(20), changed INT)`, `INSERT INTO users VALUES ('ann', 1), ('bob', 2), ('cid', 3), ('dan', 4)`)
+		const options = "query: 'SELECT name, changed FROM users', cursor: {field: changed}"
+		s := open(t, d.source(t, options))
+		b, err := s.Next(context.Background(), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.exec(t, `INSERT INTO users VALUES ('eva', 9)`)
+		again := d.source(t, options)
+		if err := again.(pipeline.Resumer).OpenAt(context.Background(), b.After); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, lines(drain(t, again)), `users:3 {"name":"cid","changed":3}`, `users:4 {"name":"dan","changed":4}`, `users:5 {"name":"eva","changed":9}`)
+		if mark := string(again.(pipeline.Cursored).Cursor()); mark != "4" { // that of the beginning
+			t.Errorf("the cursor is %s", mark)
+		}
+		again.Close()
+		for _, change := range []string{`DELETE FROM users WHERE name = 'ann'`, `INSERT INTO users VALUES ('ann', 1), ('abe', 5)`, `DELETE FROM users`} {
+			d.exec(t, change)
+			again := d.source(t, options)
+			checkError(t, again.(pipeline.Resumer).OpenAt(context.Background(), b.After), "run.source_changed", false)
+			again.Close()
 		}
 	})
 }

@@ -73,7 +73,7 @@ func (d *sqLite) page(query, order string, n int) string { return limitClause(qu
 func (d *sqLite) nullsLast() bool                        { return false }
 
 func (d *sqLite) argument(text string) any {
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && (n == 0 || text[0] != '0') {
 		return n
 	}
 	return text
