@@ -1,6 +1,9 @@
 package identity
 
 import (
+	"math/bits"
+	"slices"
+
 	"github.com/usher-id/usher/value"
 )
 
@@ -20,12 +23,14 @@ type row struct {
 	wrap  [len(plainAttrs)]bool
 	// layer and secrets are the layers where the user and its credentials were found, nil where they were not.
 	layer, secrets *layer
-	// full says that the cells of users were read, credentials that those from firstCredential on were asked for.
-	full, credentials bool
-	// wanted says that full will be, queued that the row is to be written.
-	wanted, queued bool
+	// loaded says which cells are known: read, or empty in the database as well.
+	loaded uint64
+	// queued says that the row is to be written.
+	queued bool
 	// deleted says that the row is not there any more.
 	deleted bool
+	// damaged says which cells were read and are not what the store writes there.
+	damaged uint64
 }
 
 // mark is the fingerprint of the record that last wrote the user, and what would be said about it again if it came
@@ -36,10 +41,11 @@ type mark struct {
 	valid       bool
 }
 
-// Notes of a mark.
+// Notes of a mark. With noteWarned there is more to be said, which only reading the record again tells.
 const (
 	notePasswordIgnored = 1 << iota
 	noteMFAPasswordIgnored
+	noteWarned
 )
 
 // plainAttrs are the cells that may be given in plain text.
@@ -91,14 +97,14 @@ func (r *Rules) apply(u *row, c *Change, isNew bool) (changed []string, notes by
 			continue
 		}
 		switch {
-		case f.plain:
+		case f.plain && b != Ignore:
 			fits := func() bool {
 				if f.wrap {
 					return u.fitsWrapped(f.attr, f.text, c)
 				}
 				return u.fits(f.attr, f.text)
 			}
-			if b != Ignore && !fits() {
+			if !fits() {
 				u.plain[plainIndex(f.attr)], u.wrap[plainIndex(f.attr)] = f.text, f.wrap
 				touched |= bit(f.attr)
 				if !isNew {
@@ -106,7 +112,11 @@ func (r *Rules) apply(u *row, c *Change, isNew bool) (changed []string, notes by
 				}
 			}
 		case b == Ignore:
-			if !f.null && u.cells[f.attr] != f.text {
+			differs := u.cells[f.attr] != f.text
+			if f.plain { // to compare it takes as long as a login
+				differs = u.cells[f.attr] == "" && u.plain[plainIndex(f.attr)] == ""
+			}
+			if !f.null && differs {
 				switch f.attr {
 				case aPassword:
 					notes |= notePasswordIgnored
@@ -114,6 +124,7 @@ func (r *Rules) apply(u *row, c *Change, isNew bool) (changed []string, notes by
 					notes |= noteMFAPasswordIgnored
 				}
 			}
+		case f.null && (f.attr == aCreatedAt || f.attr == aUpdatedAt): // the store has its own where the record has none
 		case f.null:
 			if b == Set || b == Replace && attributes[f.attr].nullable {
 				put(f.attr, "")
@@ -122,7 +133,7 @@ func (r *Rules) apply(u *row, c *Change, isNew bool) (changed []string, notes by
 			put(f.attr, f.text)
 		case b == Merge && u.cells[f.attr] == f.text && f.whole(): // as it came the last time
 		case b == Merge:
-			text, members := merge(u.cells[f.attr], f.object)
+			text, members := merge(u.cells[f.attr], u.object(f.attr), f.object)
 			if u.cells[f.attr] != text {
 				u.cells[f.attr] = text
 				touched |= bit(f.attr)
@@ -133,17 +144,21 @@ func (r *Rules) apply(u *row, c *Change, isNew bool) (changed []string, notes by
 				}
 			}
 		case b == Add:
-			put(f.attr, add(f.attr, u.cells[f.attr], f.list))
+			put(f.attr, u.add(f.attr, f.list))
 		case f.object != nil:
 			text := f.text
 			if f.object.Len() == 0 {
 				text = ""
 			}
-			if !sameJSON(u.cells[f.attr], text) {
+			if u.cells[f.attr] != text && (text == "" || !equalJSON(u.object(f.attr), f.object)) {
 				put(f.attr, text)
 			}
 		case f.attr == aRoles || f.attr == aGroups:
-			if !sameSet(u.cells[f.attr], f.list) {
+			if !sameSet(u.list(f.attr), f.list) {
+				put(f.attr, f.text)
+			}
+		case f.attr == aIdentities:
+			if u.cells[f.attr] != f.text && !sameIdentities(u.list(f.attr), f.list) {
 				put(f.attr, f.text)
 			}
 		default:
@@ -176,12 +191,11 @@ func (f *field) whole() bool {
 	return f.object.Len() > 0
 }
 
-// merge sets the members of o in the object that text holds and removes those that are null. It names the members
+// merge sets the members of o in the object old, which text holds, and removes those that are null. It names the members
 // that changed.
-func merge(text string, o *value.Object) (merged string, members []string) {
-	old := value.NewObject(o.Len())
-	if text != "" {
-		old = parseObject(text)
+func merge(text string, old, o *value.Object) (merged string, members []string) {
+	if old == nil {
+		old = value.NewObject(o.Len())
 	}
 	for name, v := range o.All() {
 		was, there := old.Get(name)
@@ -204,28 +218,74 @@ func merge(text string, o *value.Object) (merged string, members []string) {
 	return string(value.AppendJSON(nil, old)), members
 }
 
-func parseObject(text string) *value.Object {
-	if text == "" {
+// object reads a cell that holds one, nil where it is empty or damaged.
+func (u *row) object(a attr) *value.Object {
+	if u.cells[a] == "" {
 		return nil
 	}
-	v, _ := value.ParseJSON([]byte(text)) // the store wrote it
-	o, _ := v.(*value.Object)
+	v, err := value.ParseJSON([]byte(u.cells[a]))
+	o, ok := v.(*value.Object)
+	if err != nil || !ok {
+		u.damaged |= bit(a)
+		return nil
+	}
 	return o
 }
 
-func parseList(text string) []any {
-	if text == "" {
+// list reads a cell that holds one, nil where it is empty or damaged.
+func (u *row) list(a attr) []any {
+	if u.cells[a] == "" {
 		return nil
 	}
-	v, _ := value.ParseJSON([]byte(text))
-	list, _ := v.([]any)
+	v, err := value.ParseJSON([]byte(u.cells[a]))
+	list, ok := v.([]any)
+	if err != nil || !ok || slices.ContainsFunc(list, func(e any) bool { return !isElement(a, e) }) {
+		u.damaged |= bit(a)
+		return nil
+	}
 	return list
+}
+
+// isElement reports whether a value is what the list in a cell has.
+func isElement(a attr, v any) bool {
+	if a != aIdentities {
+		_, ok := v.(string)
+		return ok
+	}
+	o, ok := v.(*value.Object)
+	provider, _ := o.Get("provider")
+	subject, _ := o.Get("subject")
+	_, named := provider.(string)
+	_, whose := subject.(string)
+	return ok && named && whose
+}
+
+// damage tells of the damaged cells, one for each.
+func (u *row) damage() (list []Violation) {
+	for a := range numAttrs {
+		if u.damaged&bit(a) != 0 {
+			what, hint := u.damageOf(a)
+			list = append(list, Violation{CodeCorrupt, attributes[a].name, what + ": " + hint})
+		}
+	}
+	return list
+}
+
+func (u *row) damageOf(a attr) (what, hint string) {
+	return "of user " + u.id + " in the store is not what usher writes", "mend the column " + attributes[a].column + ", or set it to NULL"
+}
+
+// damagedError is for where more than one record fails of it.
+func (u *row) damagedError() error {
+	a := attr(bits.TrailingZeros64(u.damaged))
+	what, hint := u.damageOf(a)
+	return &Error{Code: CodeCorrupt, Message: attributes[a].name + " " + what, Hint: hint}
 }
 
 // add gives a list with the elements that it does not have yet. A linked identity that it has is replaced where
 // something else is known of it now.
-func add(a attr, text string, list []any) string {
-	old := parseList(text)
+func (u *row) add(a attr, list []any) string {
+	old := u.list(a)
 	grown := false
 	for _, e := range list {
 		var i int
@@ -242,13 +302,12 @@ func add(a attr, text string, list []any) string {
 		}
 	}
 	if !grown {
-		return text
+		return u.cells[a]
 	}
 	return listText(old)
 }
 
-func sameSet(text string, list []any) bool {
-	old := parseList(text)
+func sameSet(old, list []any) bool {
 	if len(old) != len(list) {
 		return false
 	}
@@ -260,17 +319,16 @@ func sameSet(text string, list []any) bool {
 	return true
 }
 
-// sameJSON reports whether two texts hold the same value; the order of members does not count.
-func sameJSON(a, b string) bool {
-	if a == b {
-		return true
-	}
-	if a == "" || b == "" {
+func sameIdentities(old, list []any) bool {
+	if len(old) != len(list) {
 		return false
 	}
-	x, _ := value.ParseJSON([]byte(a))
-	y, _ := value.ParseJSON([]byte(b))
-	return equalJSON(x, y)
+	for _, e := range list {
+		if i := indexOfIdentity(old, e.(*value.Object)); i < 0 || !equalJSON(old[i], e) {
+			return false
+		}
+	}
+	return true
 }
 
 // equalJSON reports whether two values would be stored as the same JSON, but for the order of members.
@@ -313,7 +371,7 @@ func (u *row) keysOf(into []string) []string {
 			into = append(into, key(a, u.cells[a]))
 		}
 	}
-	for _, e := range parseList(u.cells[aIdentities]) {
+	for _, e := range u.list(aIdentities) {
 		into = append(into, identityKey(e.(*value.Object)))
 	}
 	return into

@@ -54,7 +54,7 @@ func importAll(tb testing.TB, s *Store, rules *Rules, run string, n int, version
 			records[i] = benchUser(first+i, version(first+i))
 		}
 		start := time.Now()
-		reader := rules.NewReader(benchBatch)
+		reader := rules.NewReader()
 		for i := range items {
 			items[i] = Item{Index: int64(first + i), Change: reader.Read(records[i])}
 		}

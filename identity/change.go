@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"crypto/sha256"
 	"math"
 	"strconv"
 	"strings"
@@ -16,12 +15,17 @@ type Change struct {
 	// Violations are all that is wrong with the record; it can then only fail. Warnings may come along with anything.
 	Violations, Warnings []Violation
 
-	fields      []field
-	keys        []string // of all identifiers that the record has; the first is that of Rules.Identifier
-	fingerprint [fingerprintSize]byte
-	// unmarked says that the fingerprint does not tell all: only looking at the user does.
-	unmarked bool
-	seen     sighting
+	record *value.Object
+	// finished says that all of the record was read, rather than whose it is alone.
+	finished bool
+
+	fields []field
+	keys   []string // of all identifiers that the record has; the first is that of Rules.Identifier
+	// fingerprint is of the record as it came; of a guessable one it is computed when all of it was read. unmarked says that it
+	// does not tell all: only looking at the user does.
+	fingerprint         [fingerprintSize]byte
+	guessable, unmarked bool
+	seen                sighting
 	// gone says that the user is: nothing but the identifier was read.
 	gone bool
 }
@@ -37,9 +41,7 @@ type field struct {
 	list   []any
 }
 
-const fingerprintSize = 16
-
-// Reader reads records into Changes. It has room of its own: use one per goroutine.
+// Reader reads records into Changes. It has room of its own: use one per goroutine, for many records.
 type Reader struct {
 	rules   *Rules
 	changes []Change
@@ -48,21 +50,71 @@ type Reader struct {
 	buf     []byte
 }
 
-// NewReader gives a Reader for about n records.
-func (r *Rules) NewReader(n int) *Reader {
-	return &Reader{rules: r, changes: make([]Change, 0, n), fields: make([]field, 0, 14*n), keys: make([]string, 0, 3*n)}
-}
+// NewReader gives a Reader.
+func (r *Rules) NewReader() *Reader { return &Reader{rules: r} }
 
 // Read checks one record. The Change belongs to the caller and shares values with the record.
 func (r *Reader) Read(record *value.Object) *Change {
-	if len(r.changes) == cap(r.changes) {
-		r.changes = make([]Change, 0, 64)
-	}
-	r.changes = append(r.changes, Change{})
+	c := r.Identify(record)
+	r.finish(c)
+	return c
+}
+
+// Identify reads of a record whose it is, and computes its fingerprint: enough to tell that it came before. Import reads the rest
+// where that has to be known.
+func (r *Reader) Identify(record *value.Object) *Change {
+	r.makeRoom()
+	r.changes = append(r.changes, Change{record: record, guessable: r.guessable(record)})
 	c := &r.changes[len(r.changes)-1]
+	if !c.guessable {
+		r.mark(c)
+	}
+	if known := r.identify(c); !known || c.guessable {
+		r.finish(c)
+	}
+	return c
+}
+
+// identify reads the identifier. It reports false, and leaves everything as it was, if there is something wrong with it.
+func (r *Reader) identify(c *Change) bool {
+	v, _ := c.record.Get(attributes[r.rules.identifier].name)
+	if v == nil {
+		return false
+	}
 	first := len(r.fields)
 	rd := reading{Reader: r, Change: c}
-	for name, v := range record.All() {
+	rd.attribute(r.rules.identifier, v)
+	if len(c.Violations) == 0 {
+		r.keys = append(r.keys, key(r.rules.identifier, r.fields[first].text))
+		c.keys = r.keys[len(r.keys)-1 : len(r.keys) : len(r.keys)]
+	}
+	r.fields, c.Violations = r.fields[:first], nil
+	return c.keys != nil
+}
+
+// makeRoom makes room for the Change of a record, and for the fields and keys that most have. What is full belongs to its Changes.
+func (r *Reader) makeRoom() {
+	if len(r.changes) == cap(r.changes) {
+		r.changes = make([]Change, 0, 128)
+	}
+	if cap(r.fields)-len(r.fields) < int(numAttrs)/2 {
+		r.fields = make([]field, 0, 512)
+	}
+	if cap(r.keys)-len(r.keys) < 4 {
+		r.keys = make([]string, 0, 256)
+	}
+}
+
+// finish reads the rest of a record.
+func (r *Reader) finish(c *Change) {
+	if c.finished {
+		return
+	}
+	c.finished = true
+	r.makeRoom()
+	first := len(r.fields)
+	rd := reading{Reader: r, Change: c}
+	for name, v := range c.record.All() {
 		a, known := topLevel[name]
 		switch {
 		case !known:
@@ -81,10 +133,9 @@ func (r *Reader) Read(record *value.Object) *Change {
 	rd.identifiers()
 	rd.verified(aEmail, aEmailVerified)
 	rd.verified(aPhone, aPhoneVerified)
-	if len(c.Violations) == 0 {
-		rd.hash()
+	if c.guessable {
+		r.mark(c)
 	}
-	return c
 }
 
 type reading struct {
@@ -292,7 +343,7 @@ func (r *reading) instant(name string, v any) (string, bool) {
 		r.violate(CodeBadTime, name, "is in a year that RFC 3339 cannot write")
 		return "", false
 	}
-	return t.Format(time.RFC3339Nano), true
+	return string(value.AppendTime(nil, t)), true
 }
 
 func (r *reading) object(a attr, v any) {
@@ -301,12 +352,77 @@ func (r *reading) object(a attr, v any) {
 		r.wrongType(attributes[a].name, "an object", v)
 		return
 	}
-	text := value.AppendJSON(nil, o)
-	if len(text) > maxObject {
-		r.violate(CodeTooLong, attributes[a].name, "has "+strconv.Itoa(len(text))+" bytes as JSON, at most "+strconv.Itoa(maxObject)+" are taken")
-		return
+	text := string(value.AppendJSON(nil, o))
+	if r.storable(attributes[a].name, o, text) {
+		r.Reader.fields = append(r.Reader.fields, field{attr: a, text: text, object: o})
 	}
-	r.Reader.fields = append(r.Reader.fields, field{attr: a, text: string(text), object: o})
+}
+
+// storable reports whether a value can be kept as the JSON text that it makes, and read again as what it is.
+func (r *reading) storable(name string, v any, text string) bool {
+	switch {
+	case len(text) > maxObject:
+		r.violate(CodeTooLong, name, "has "+strconv.Itoa(len(text))+" bytes as JSON, at most "+strconv.Itoa(maxObject)+" are taken")
+	case len(text) > 2*maxDepth && deeper(v, maxDepth):
+		r.violate(CodeTooDeep, name, "is nested more than "+strconv.Itoa(maxDepth)+" levels deep")
+	case strings.Contains(text, value.Redacted) && within(v, isSecret): // JSON has it in place of secrets
+		r.violate(CodeWrongType, name, "has a secret in it: secrets are kept under password and mfa only")
+	case strings.Contains(text, "\ufffd") && within(v, isBadText): // and this in place of what is not UTF-8
+		r.violate(CodeBadText, name, "has text in it that is not UTF-8: state the encoding of the source")
+	default:
+		return true
+	}
+	return false
+}
+
+// deeper reports whether a value is nested more than limit levels deep.
+func deeper(v any, limit int) bool {
+	switch v := v.(type) {
+	case *value.Object:
+		for _, e := range v.All() {
+			if deeper(e, limit-1) {
+				return true
+			}
+		}
+		return limit <= 0
+	case []any:
+		for _, e := range v {
+			if deeper(e, limit-1) {
+				return true
+			}
+		}
+		return limit <= 0
+	}
+	return false
+}
+
+// within reports whether something is true of a value, or of a value or a name in it.
+func within(v any, is func(any) bool) bool {
+	switch v := v.(type) {
+	case *value.Object:
+		for name, e := range v.All() {
+			if is(name) || within(e, is) {
+				return true
+			}
+		}
+	case []any:
+		for _, e := range v {
+			if within(e, is) {
+				return true
+			}
+		}
+	}
+	return is(v)
+}
+
+func isBadText(v any) bool {
+	s, ok := v.(string)
+	return ok && !utf8.ValidString(s)
+}
+
+func isSecret(v any) bool {
+	_, ok := v.(value.Secret)
+	return ok
 }
 
 func (r *reading) address(v any) {
@@ -318,6 +434,9 @@ func (r *reading) address(v any) {
 	kept := value.NewObject(o.Len())
 	for name, v := range o.All() {
 		if v == nil {
+			if r.rules.behaviours[aAddress] == Merge {
+				kept.Append(name, nil)
+			}
 			continue
 		}
 		switch name {
@@ -333,9 +452,8 @@ func (r *reading) address(v any) {
 
 // names reads a list of role or group names, each once, in the order given.
 func (r *reading) names(a attr, v any) {
-	list, ok := v.([]any)
+	list, ok := r.elements(attributes[a].name, "an array of strings", v)
 	if !ok {
-		r.wrongType(attributes[a].name, "an array of strings", v)
 		return
 	}
 	kept := make([]any, 0, len(list))
@@ -351,8 +469,24 @@ func (r *reading) names(a attr, v any) {
 	r.list(a, kept)
 }
 
+// elements gives those of a list that is not too long to look for each among the others.
+func (r *reading) elements(name, want string, v any) ([]any, bool) {
+	list, ok := v.([]any)
+	switch {
+	case !ok:
+		r.wrongType(name, want, v)
+	case len(list) > maxElements:
+		r.violate(CodeTooLong, name, "has "+strconv.Itoa(len(list))+" elements, at most "+strconv.Itoa(maxElements)+" are taken")
+		ok = false
+	}
+	return list, ok
+}
+
 func (r *reading) list(a attr, list []any) {
-	r.Reader.fields = append(r.Reader.fields, field{attr: a, text: listText(list), list: list})
+	text := listText(list)
+	if r.storable(attributes[a].name, list, text) {
+		r.Reader.fields = append(r.Reader.fields, field{attr: a, text: text, list: list})
+	}
 }
 
 // listText is the cell of a list: none at all where it is empty.
@@ -374,9 +508,8 @@ func indexOf(list []any, s string) int {
 
 // identities reads a list of linked identities: provider, subject, and whatever else is known of them.
 func (r *reading) identities(v any) {
-	list, ok := v.([]any)
+	list, ok := r.elements("identities", "an array of objects", v)
 	if !ok {
-		r.wrongType("identities", "an array of objects", v)
 		return
 	}
 	kept := make([]any, 0, len(list))
@@ -418,9 +551,11 @@ func (r *reading) identities(v any) {
 }
 
 func indexOfIdentity(list []any, o *value.Object) int {
-	key := identityKey(o)
+	provider, _ := o.Get("provider")
+	subject, _ := o.Get("subject")
 	for i, e := range list {
-		if identityKey(e.(*value.Object)) == key {
+		p, _ := e.(*value.Object).Get("provider")
+		if s, _ := e.(*value.Object).Get("subject"); s == subject && p == provider {
 			return i
 		}
 	}
@@ -464,14 +599,14 @@ func keyField(key string) string {
 	return kind
 }
 
-// identifiers collects the keys, that of the identifier first.
+// identifiers collects the keys, that of the identifier first, which is known by now if there is nothing wrong with it.
 func (r *reading) identifiers() {
 	first := len(r.Reader.keys)
 	id := r.find(r.rules.identifier)
 	name := attributes[r.rules.identifier].name
 	switch {
-	case id != nil && !id.null:
-		r.Reader.keys = append(r.Reader.keys, key(id.attr, id.text))
+	case r.Change.keys != nil:
+		r.Reader.keys = append(r.Reader.keys, r.Change.keys[0])
 	case id != nil:
 		r.violate(CodeMissingIdentifier, name, "is null, but is the identifier by which users are found")
 		return
@@ -523,32 +658,4 @@ func (r *reading) verified(of, mark attr) {
 		r.Warnings = append(r.Warnings, Violation{CodeNoEffect, attributes[mark].name,
 			"has no effect without " + attributes[of].name + " in the same record"})
 	}
-}
-
-func (r *reading) hash() {
-	b := append(r.buf[:0], r.rules.seed[:]...)
-	for i := range r.Change.fields {
-		f := &r.Change.fields[i]
-		b = append(b, byte(f.attr))
-		if f.null {
-			b = append(b, 0)
-			continue
-		}
-		if f.plain {
-			// A fingerprint is quick to compute: with the password in it, it would be the way to guess that. So would it be with a weak hash.
-			b = append(b, 2)
-			r.unmarked = r.unmarked || r.rules.behaviours[f.attr] != Ignore
-			continue
-		}
-		b = append(b, 1)
-		n := len(f.text)
-		b = append(b, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
-		b = append(b, f.text...)
-	}
-	sum := sha256.Sum256(b)
-	copy(r.fingerprint[:], sum[:])
-	if cap(b) > 64<<10 {
-		b = nil
-	}
-	r.buf = b
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/usher-id/usher/value"
 )
@@ -37,9 +38,22 @@ func codes(list []Violation) string {
 const goodHash = "$2b$12$abcdefghijklmnopqrstuuXyXyXyXyXyXyXyXyXyXyXyXyXyXyXyX"
 
 func TestValidation(t *testing.T) {
-	r := rules(t, Options{Identifier: "external_id"}).NewReader(1)
+	r := rules(t, Options{Identifier: "external_id"}).NewReader()
+	nested := func(levels int) string {
+		return `{"x":` + strings.Repeat("[", levels-1) + strings.Repeat("]", levels-1) + `}`
+	}
+	elements := func(element string, n int) string { return "[" + strings.Repeat(element+",", n-1) + element + "]" }
 	for _, tt := range []struct{ record, want string }{
 		{`{}`, ""},
+		{`{"custom_attributes":` + nested(1000) + `,"address":` + nested(1000) + `}`, ""},
+		{`{"user_metadata":` + nested(1001) + `,"address":` + nested(1001) + `}`, "user.too_deep@user_metadata user.too_deep@address"},
+		{`{"identities":[{"provider":"g","subject":"1","x":` + nested(999) + `}]}`, "user.too_deep@identities"},
+		{`{"identities":[{"provider":"g","subject":"1","x":"` + strings.Repeat("x", maxObject) + `"}]}`, "user.too_long@identities"},
+		{`{"roles":` + elements(`"r"`, 4096) + `}`, ""},
+		{`{"roles":` + elements(`"r"`, 4097) + `,"groups":` + elements(`"g"`, 4097) + `,"identities":` + elements(`{}`, 4097) + `,"mfa":{"recovery_codes":` + elements(`"c"`, 4097) + `}}`,
+			"user.too_long@roles user.too_long@groups user.too_long@identities user.too_long@mfa.recovery_codes"},
+		{`{"mfa":{"recovery_codes":["a"," "]}}`, "user.empty@mfa.recovery_codes"},
+		{`{"custom_attributes":{"x":"\ufffd"}}`, ""},
 		{`{"email":"a@x.com","email_verified":true,"phone_number":"+8613100000001","preferred_username":"ann","name":"Ann","birthdate":"--02-29","locale":"zh-Hant-HK","zoneinfo":"Asia/Shanghai","website":"https://x.com/?q=1#f","roles":["a"],"groups":[],"disabled":false,"logins_count":0,"last_login":"2026-01-02T03:04:05.5+08:00"}`, ""},
 		{`{"email":"Ann <a@x.com>"}`, "user.bad_email@email"},
 		{`{"email":"<a@x.com>"}`, "user.bad_email@email"},
@@ -124,13 +138,27 @@ func TestValidation(t *testing.T) {
 		o := parse(t, tt.record)
 		o.Set("external_id", "1")
 		if got := codes(r.Read(o).Violations); got != tt.want {
-			t.Errorf("%s\n got %s\nwant %s", tt.record, got, tt.want)
+			t.Errorf("%.1000s\n got %s\nwant %s", tt.record, got, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		bad  any
+		want string
+	}{
+		{[]any{"a\xff"}, "user.bad_text@app_metadata"},
+		{value.ObjectOf(value.Member{Name: "\xff", Value: nil}), "user.bad_text@app_metadata"},
+		{[]any{value.Secret("hunter2")}, "user.wrong_type@app_metadata"},
+		{"REDACTED", ""},
+	} {
+		o := value.ObjectOf(value.Member{Name: "external_id", Value: "1"}, value.Member{Name: "app_metadata", Value: value.ObjectOf(value.Member{Name: "x", Value: tt.bad})})
+		if got := codes(r.Read(o).Violations); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.bad, got, tt.want)
 		}
 	}
 }
 
 func TestMessagesHelp(t *testing.T) {
-	r := rules(t, Options{}).NewReader(1)
+	r := rules(t, Options{}).NewReader()
 	for record, want := range map[string]string{
 		`{"email":"a@x.com","emial":"x"}`:            `did you mean "email"?`,
 		`{"email":"a@x.com","username":"x"}`:         `did you mean "preferred_username"?`,
@@ -149,7 +177,7 @@ func TestMessagesHelp(t *testing.T) {
 }
 
 func TestNormalForms(t *testing.T) {
-	r := rules(t, Options{Identifier: "external_id"}).NewReader(1)
+	r := rules(t, Options{Identifier: "external_id"}).NewReader()
 	for _, tt := range []struct {
 		record string
 		attr   attr
@@ -158,6 +186,8 @@ func TestNormalForms(t *testing.T) {
 		{`{"password":{"hash":"anything","hasher":"acme-v2"}}`, aPassword, "$usher$acme-v2$anything"},
 		{`{"email":" User@X.Com "}`, aEmail, "user@x.com"},
 		{`{"email":"ÄNN@BÜCHER.de"}`, aEmail, "änn@xn--bcher-kva.de"},
+		{`{"email":"Ann@FAß.de"}`, aEmail, "ann@xn--fa-hia.de"}, // not fass.de
+		{`{"email":"straße＠ｘ。com"}`, aEmail, "strasse@x.com"},
 		{`{"email":"a@xn--bcher-kva.de"}`, aEmail, "a@xn--bcher-kva.de"},
 		{`{"email":"\"a b\"@x.com"}`, aEmail, `"a b"@x.com`},
 		{`{"email":"o'neil!#$%&*/=?^{|}~@x.com"}`, aEmail, "o'neil!#$%&*/=?^{|}~@x.com"},
@@ -182,10 +212,25 @@ func TestNormalForms(t *testing.T) {
 			t.Errorf("%s: %v, %v", tt.record, f, c.Violations)
 		}
 	}
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))
-	c := r.Read(value.ObjectOf(value.Member{Name: "external_id", Value: "1"}, value.Member{Name: "last_login", Value: at}))
-	if f := c.find(aLastLogin); f == nil || f.text != "2026-01-02T03:04:05+01:00" {
-		t.Errorf("%v %v", f, c.Violations)
+	for offset, want := range map[int]string{3600: "2026-01-02T03:04:05+01:00", 3600 + 17: "2026-01-02T02:03:48Z"} {
+		at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", offset))
+		c := r.Read(value.ObjectOf(value.Member{Name: "external_id", Value: "1"}, value.Member{Name: "last_login", Value: at}))
+		if f := c.find(aLastLogin); f == nil || f.text != want {
+			t.Errorf("%v %v", f, c.Violations)
+		}
+	}
+}
+
+// What is folded stays as it is when it is folded again, in every script.
+func TestFoldingTwiceIsFoldingOnce(t *testing.T) {
+	for r := range rune(unicode.MaxRune + 1) {
+		once := fold(string(r))
+		if twice := fold(once); twice != once {
+			t.Errorf("%U becomes %+q, that becomes %+q", r, once, twice)
+		}
+		if lower := fold(string(unicode.ToLower(r))); unicode.Is(unicode.Cherokee, r) && lower != once {
+			t.Errorf("%U and its small letter become %+q and %+q", r, once, lower)
+		}
 	}
 }
 
@@ -210,7 +255,7 @@ func FuzzNormalizeEmail(f *testing.F) {
 }
 
 func TestErrorsShowNoSecret(t *testing.T) {
-	r := rules(t, Options{}).NewReader(1)
+	r := rules(t, Options{}).NewReader()
 	for _, secret := range []string{"hunter2hunter2", goodHash[:50], "{SSHA}hunter2hunter2", "5f4dcc3b5aa765d61d8327deb882cf99", "$6$rounds=5000$hunter2"} {
 		q := string(value.AppendString(nil, secret))
 		for _, record := range []string{
@@ -231,7 +276,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 func TestFingerprintTellsRecordsApart(t *testing.T) {
 	seen := map[[fingerprintSize]byte]string{}
 	for _, o := range []Options{{}, {OnUpdate: map[string]Behaviour{"password": Set}}, {Identifier: "external_id"}} {
-		r := rules(t, o).NewReader(1)
+		r := rules(t, o).NewReader()
 		for _, record := range []string{
 			`{"email":"a@x.com","external_id":"1"}`, `{"email":"a@x.com","external_id":"1","name":null}`, `{"email":"a@x.com","external_id":"1","name":"n"}`,
 			`{"email":"a@x.com","external_id":"1","nickname":"n"}`, `{"email":"a@x.com","external_id":"1","custom_attributes":{}}`,

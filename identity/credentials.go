@@ -178,9 +178,18 @@ func (r *reading) hashError(name string, err error) bool {
 // memberNames reports whether all other members of a password are of use to its hasher and may be kept.
 func (r *reading) memberNames(name string, format *password.Format, others password.Context) bool {
 	known := []string{"hash", "format", "hasher", "plain", "expire_after"}
+	use := "a hash that names its own format has no use for it; if others have, map it for them alone: condition ? 'value' : undefined"
 	if format != nil {
+		use = "a hash of " + format.Name + " has no use for it; if others have, map it for them alone: condition ? 'value' : undefined"
 		known = append(known, "trim", "normalization", "charset")
-		for _, key := range format.Context {
+		keys := format.Context
+		if format.Name == password.WrapFormat { // with what the hash under it needs
+			inner, _ := others["inner"].(string)
+			if f, err := password.Lookup(inner); err == nil {
+				keys = slices.Concat(keys, f.Context)
+			}
+		}
+		for _, key := range keys {
 			known = append(known, strings.TrimSuffix(key, "?"))
 		}
 	}
@@ -191,7 +200,7 @@ func (r *reading) memberNames(name string, format *password.Format, others passw
 		_, isSecret := others[member].(value.Secret)
 		switch {
 		case !slices.Contains(known, key):
-			r.violate(CodeUnknownAttribute, name+"."+member, "the password has no use for it"+didYouMean(member, known))
+			r.violate(CodeUnknownAttribute, name+"."+member, use+didYouMean(member, known))
 		case key == "pepper" || key == "secret" || strings.HasSuffix(key, "_key"):
 			r.violate(CodeUnknownAttribute, name+"."+member, "a key is not kept beside the hashes that it protects: give it to who verifies them")
 		case !isText && !isSecret && value.Kind(others[member]) != "number" && value.Kind(others[member]) != "boolean":
@@ -292,9 +301,8 @@ func (r *reading) recoveryCodes(v any) {
 		r.Reader.fields = append(r.Reader.fields, field{attr: aRecoveryCodes, null: true})
 		return
 	}
-	list, ok := v.([]any)
+	list, ok := r.elements("mfa.recovery_codes", "an array of strings", v)
 	if !ok {
-		r.wrongType("mfa.recovery_codes", "an array of strings", v)
 		return
 	}
 	kept := make([]any, 0, len(list))
@@ -303,8 +311,11 @@ func (r *reading) recoveryCodes(v any) {
 		if !ok {
 			return
 		}
-		kept = append(kept, strings.TrimSpace(s))
+		if s = strings.TrimSpace(s); s == "" {
+			r.violate(CodeEmpty, "mfa.recovery_codes", "has a code of white space alone")
+			return
+		}
+		kept = append(kept, s)
 	}
-	text := listText(kept)
-	r.Reader.fields = append(r.Reader.fields, field{attr: aRecoveryCodes, text: text, null: text == ""})
+	r.list(aRecoveryCodes, kept)
 }

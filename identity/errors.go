@@ -24,6 +24,7 @@ const (
 	CodeWrongType         = "user.wrong_type"
 	CodeEmpty             = "user.empty"
 	CodeTooLong           = "user.too_long"
+	CodeTooDeep           = "user.too_deep"
 	CodeBadText           = "user.bad_text"
 	CodeBadEmail          = "user.bad_email"
 	CodeBadPhone          = "user.bad_phone_number"
@@ -48,6 +49,7 @@ const (
 	CodeUnknownRole       = "store.unknown_role"
 	CodeUnknownGroup      = "store.unknown_group"
 	CodeRefused           = "store.refused"
+	CodeCorrupt           = "store.corrupt"
 )
 
 // Error says why a store cannot be opened or used. It shows no secret.

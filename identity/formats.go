@@ -27,10 +27,15 @@ const (
 	maxObject = 4 << 20
 	maxEmail  = 320 // RFC 3696, section 3: 64 for the local part, 255 for the domain, and the sign between
 	maxKey    = 1024
+
+	// No user has as many roles, groups or linked identities.
+	maxElements = 4096
+	// maxDepth is how deeply objects may be nested: SQLite's JSON functions take no more.
+	maxDepth = 1000
 )
 
 // NormalizeEmail gives the form in which an email address is stored and compared: an addr-spec (RFC 5322) alone,
-// NFKC and case-folded, the domain in its ASCII form (UTS 46). The error text says what is wrong.
+// NFKC and case-folded, the domain in its ASCII form by UTS 46 alone: other than words, straße.de and strasse.de are two. The error text says what is wrong.
 func NormalizeEmail(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	if n, ok := plainEmail(s); ok {
@@ -85,19 +90,23 @@ func fullEmail(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", formatError("is not UTF-8")
 	}
-	s = fold(s)
+	s = norm.NFKC.String(s)
+	at := strings.LastIndexByte(s, '@')
+	if at < 0 {
+		return "", formatError("is not an email address: there is no @ in it")
+	}
+	local, domain := fold(s[:at]), s[at+1:]
+	if isASCII(domain) {
+		domain = strings.ToLower(domain)
+	}
+	s = local + "@" + domain
 	parsed, err := mail.ParseAddress(s)
 	if err != nil {
-		if !strings.Contains(s, "@") {
-			return "", formatError("is not an email address: there is no @ in it")
-		}
 		return "", formatError("is not an email address")
 	}
 	if parsed.Address != s && parsed.String() != "<"+s+">" {
 		return "", formatError("is not an email address alone: leave out names, brackets and comments")
 	}
-	at := strings.LastIndexByte(s, '@')
-	local, domain := s[:at], s[at+1:]
 	if len(local) > 64 {
 		return "", formatError("has " + strconv.Itoa(len(local)) + " bytes before the @, RFC 5321 allows 64")
 	}
@@ -126,7 +135,15 @@ func fold(s string) string {
 	if isASCII(s) {
 		return strings.ToLower(s)
 	}
-	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s)))
+	return norm.NFKC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFKC.String(s))))
+}
+
+// foldCherokee mends what cases.Fold does to letters that fold to their capitals: it takes each for the other.
+func foldCherokee(r rune) rune {
+	if unicode.Is(unicode.Cherokee, r) {
+		return unicode.ToUpper(r)
+	}
+	return r
 }
 
 type formatError string

@@ -53,12 +53,14 @@ func (im *Import) decideGone(c *Change, result *Result) (*row, error) {
 		return nil, nil
 	}
 	u := im.rows[seq]
-	if !u.full {
-		if err := im.loadLate(u, c); err != nil {
-			return nil, err
-		}
+	if err := im.loadLate(u, c); err != nil {
+		return nil, err
 	}
-	result.Outcome, result.UserID = im.remove(u), u.id
+	if result.Outcome = im.remove(u); result.Outcome == Failed {
+		result.Errors = u.damage()
+		return nil, nil
+	}
+	result.UserID = u.id
 	if im.tracker != nil {
 		im.tracker.batch = append(im.tracker.batch, sight{seq: u.seq, dropped: u.deleted})
 	}
@@ -79,12 +81,16 @@ func (im *Import) decideGone(c *Change, result *Result) (*row, error) {
 	return nil, nil
 }
 
-// remove does to a row what is to become of users who are gone.
+// remove does to a row what is to become of users who are gone. It fails where it cannot be told what the user holds.
 func (im *Import) remove(u *row) Outcome {
 	switch im.rules.OnDelete {
 	case Delete:
+		keys := u.keysOf(nil)
+		if u.damaged != 0 {
+			return Failed
+		}
 		u.deleted = true
-		for _, k := range u.keysOf(nil) {
+		for _, k := range keys {
 			im.put(k, 0)
 		}
 		return Deleted
@@ -92,8 +98,9 @@ func (im *Import) remove(u *row) Outcome {
 		if u.cells[aDisabled] != "" {
 			return Unchanged
 		}
-		u.cells[aDisabled], u.cells[aUpdatedAt] = "1", im.now
-		u.changed |= bit(aDisabled) | bit(aUpdatedAt)
+		u.cells[aDisabled] = "1"
+		u.changed |= bit(aDisabled)
+		im.touch(u)
 		u.mark = mark{} // should the user come back as before, that is a change
 		return Disabled
 	}

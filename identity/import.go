@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,8 +45,9 @@ type Run struct {
 	// Pipeline names whose users they are, for Options.Reconcile.
 	Pipeline  string
 	StartedAt time.Time
-	// Resumed says that an earlier process worked on this run, so that records may come again.
+	// Resumed says that an earlier process worked on this run, so that records from index From on may come again.
 	Resumed bool
+	From    int64
 	// Secret tells which members of a source record are not to be kept in it.
 	Secret func(name string, v any) bool
 }
@@ -63,13 +65,17 @@ type Item struct {
 type Import struct {
 	store *Store
 	rules *Rules
+	late  *Reader // of what Write finds that it has to know
 	run   Run
 	ids   idMaker
 	now   string
 
 	top, base *layer
-	open      bool // a transaction is
+	open      bool   // a transaction is
+	wrote     bool   // something, in this transaction
+	unkept    []blob // receipts of a transaction that has not written anything yet
 	nextSeq   int64
+	changes   int64
 	written   int64 // the index after the last record written
 	durable   int64 // written, at the last commit
 	receipts  receipts
@@ -95,7 +101,6 @@ type Import struct {
 	arena   []*row
 	used    int
 	deleted []*row
-	receipt []byte
 	// removals are those of all batches before, removing those of the batch in hand.
 	removals Removals
 	removing int64
@@ -115,7 +120,7 @@ const maxPending = 400_000
 
 // Import begins to import users into a store in mode Write or Plan.
 func (s *Store) Import(rules *Rules, run Run) (*Import, error) {
-	im := &Import{store: s, rules: rules, run: run, ids: newIDMaker(run), now: run.StartedAt.UTC().Format(time.RFC3339Nano),
+	im := &Import{store: s, rules: rules, late: rules.NewReader(), run: run, ids: newIDMaker(run), now: run.StartedAt.UTC().Format(time.RFC3339Nano),
 		top: s.top, base: s.base, pending: map[string]int64{}, touched: map[int64]struct{}{}, holders: map[string]int64{}, rows: map[int64]*row{},
 		names: [2]knownNames{{table: "roles"}, {table: "groups"}}}
 	last := im.top
@@ -131,6 +136,11 @@ func (s *Store) Import(rules *Rules, run Run) (*Import, error) {
 		return nil, s.describe("reading", err)
 	}
 	im.nextSeq = max(seq, member) + 1
+	if s.mode == Write {
+		if im.changes, err = im.top.integer("SELECT count FROM changes"); err != nil {
+			return nil, s.describe("reading", err)
+		}
+	}
 	if err := im.lookAhead(); err != nil {
 		return nil, s.describe("opening", err)
 	}
@@ -201,6 +211,9 @@ func (im *Import) Write(ctx context.Context, items []Item) ([]Result, error) {
 	if err == nil {
 		err = im.top.exec("RELEASE batch")
 	}
+	if disturbed := im.store.disturbed(); disturbed != nil {
+		return nil, disturbed
+	}
 	if err != nil {
 		im.nextSeq = seq
 		im.rollBackKeys()
@@ -217,6 +230,12 @@ func (im *Import) Write(ctx context.Context, items []Item) ([]Result, error) {
 			return nil, ctx.Err()
 		}
 		return nil, im.store.describe("writing", err)
+	}
+	if im.store.mode == Write {
+		im.unkept = append(im.unkept, receiptOf(items, results, todo))
+		if err := im.keepReceipts(); err != nil {
+			return nil, im.store.describe("writing", err)
+		}
 	}
 	im.undo = im.undo[:0]
 	im.removals.Removed += im.removing
@@ -239,6 +258,7 @@ func (im *Import) begin() error {
 		return err
 	}
 	im.open = true
+	im.wrote = im.tracker != nil // what it has noted is written at the end
 	if im.ahead == nil {
 		return nil
 	}
@@ -299,7 +319,8 @@ func (im *Import) batch(ctx context.Context, items []Item, results []Result, tod
 	if err := im.writeDeleted(); err != nil {
 		return err
 	}
-	return im.writeReceipt(items, results, todo)
+	im.wrote = im.wrote || len(inserted)+len(updated)+len(im.deleted) > 0
+	return nil
 }
 
 // lookUp finds all that the decisions on a batch need to know: whose the identifiers are, what these users are like,
@@ -326,26 +347,25 @@ func (im *Import) lookUp(items []Item, todo []int) error {
 	if err := im.findHeads(seqs); err != nil {
 		return err
 	}
-	var full, secret []int64
+	var known []*row // whose cells have to be
+	var cells uint64
 	for _, i := range todo {
 		c := items[i].Change
-		if len(c.Violations) > 0 || !im.rules.Upsert && !c.gone {
+		if len(c.Violations) > 0 {
 			continue
 		}
 		u := im.rows[im.holder(c.keys[0])]
-		if u == nil || u.mark.is(c) {
+		if u != nil && u.mark.is(c) {
 			continue
 		}
-		if !u.wanted {
-			u.wanted = true
-			full = append(full, u.seq)
+		im.late.finish(c)
+		if u == nil || len(c.Violations) > 0 || !im.rules.Upsert && !c.gone {
+			continue
 		}
-		if !u.credentials && c.credentials() {
-			u.credentials = true
-			secret = append(secret, u.seq)
-		}
+		known = append(known, u)
+		cells |= im.concerned(c)
 	}
-	if err := im.load(full, secret); err != nil {
+	if err := im.load(known, cells); err != nil {
 		return err
 	}
 	keys = keys[:0]
@@ -353,11 +373,11 @@ func (im *Import) lookUp(items []Item, todo []int) error {
 	var names [2][]any
 	for _, i := range todo {
 		c := items[i].Change
-		if len(c.Violations) > 0 {
+		if len(c.Violations) > 0 || !c.finished {
 			continue
 		}
 		u := im.rows[im.holder(c.keys[0])]
-		if u != nil && (!u.full || u.mark.is(c)) {
+		if u != nil && (u.loaded == 0 || u.mark.is(c)) {
 			continue
 		}
 		if len(c.keys) > 1 {
@@ -388,16 +408,24 @@ func (im *Import) lookUp(items []Item, todo []int) error {
 	return nil
 }
 
-func (c *Change) credentials() bool {
-	for i := range c.fields {
-		if c.fields[i].attr >= firstCredential {
-			return true
-		}
+// concerned gives the cells of a user that have to be known to work a change into it.
+func (im *Import) concerned(c *Change) uint64 {
+	cells := uint64(keyAttrs | 1<<aEmailVerified | 1<<aPhoneVerified)
+	if c.gone {
+		cells |= bit(aDisabled)
 	}
-	return false
+	for i := range c.fields {
+		cells |= bit(c.fields[i].attr)
+	}
+	if im.base == nil {
+		return cells
+	}
+	// The row may be written into another layer, whole.
+	if cells&credentialCells != 0 {
+		cells |= credentialCells
+	}
+	return cells | userCells
 }
-
-func (m *mark) is(c *Change) bool { return m.valid && !c.unmarked && m.fingerprint == c.fingerprint }
 
 func (im *Import) layers() []*layer {
 	if im.base == nil {
@@ -538,34 +566,54 @@ func (im *Import) findHeads(seqs []int64) error {
 	return nil
 }
 
-// load reads whole users, and the credentials of users.
-func (im *Import) load(users, credentials []int64) error {
+// load reads those of the cells of users that are not known yet.
+func (im *Import) load(rows []*row, cells uint64) error {
+	for len(rows) > 0 {
+		var missing uint64
+		var seqs []int64
+		var rest []*row
+		for _, u := range rows {
+			switch lacks := cells &^ u.loaded; {
+			case lacks == 0:
+			case missing == 0 || lacks == missing:
+				missing = lacks
+				u.loaded |= lacks
+				seqs = append(seqs, u.seq)
+			default:
+				rest = append(rest, u)
+			}
+		}
+		if err := im.loadCells(seqs, missing); err != nil {
+			return err
+		}
+		rows = rest
+	}
+	return nil
+}
+
+// loadCells reads the same cells of users. The credentials of a user may be in another layer, or nowhere.
+func (im *Import) loadCells(seqs []int64, cells uint64) error {
 	for _, l := range im.layers() {
-		mine := make([]int64, 0, len(users))
-		for _, seq := range users {
-			if im.rows[seq].layer == l {
-				mine = append(mine, seq)
+		if cells&userCells != 0 {
+			mine := slices.DeleteFunc(slices.Clone(seqs), func(seq int64) bool { return im.rows[seq].layer != l })
+			if len(mine) > 0 {
+				if err := l.users(mine, cells, func(seq int64) *row { return im.rows[seq] }); err != nil {
+					return err
+				}
 			}
 		}
-		if len(mine) > 0 {
-			err := l.users(mine, func(seq int64) *row {
-				im.rows[seq].full = true
-				return im.rows[seq]
-			})
-			if err != nil {
-				return err
+		if cells&credentialCells != 0 {
+			rest := slices.DeleteFunc(slices.Clone(seqs), func(seq int64) bool { u := im.rows[seq]; return u.secrets != nil && u.secrets != l })
+			if len(rest) > 0 {
+				err := l.credentials(rest, cells, func(seq int64) *row {
+					u := im.rows[seq]
+					u.secrets = l
+					return u
+				})
+				if err != nil {
+					return err
+				}
 			}
-		}
-		if len(credentials) > 0 {
-			err := l.credentials(credentials, func(seq int64) *row {
-				u := im.rows[seq]
-				u.secrets = l
-				return u
-			})
-			if err != nil {
-				return err
-			}
-			credentials = slices.DeleteFunc(credentials, func(seq int64) bool { return im.rows[seq].secrets != nil })
 		}
 	}
 	return nil
@@ -574,6 +622,15 @@ func (im *Import) load(users, credentials []int64) error {
 // decide works out what becomes of a record. It gives the row to be written, if there is one.
 func (im *Import) decide(item *Item, result *Result) (u *row, isNew bool, err error) {
 	c := item.Change
+	var seq int64
+	if len(c.keys) > 0 {
+		seq = im.holder(c.keys[0])
+	}
+	if u = im.rows[seq]; u != nil && u.mark.is(c) {
+		im.unchanged(u, c, result)
+		return nil, false, nil
+	}
+	im.late.finish(c)
 	result.Warnings = c.Warnings
 	if len(c.Violations) > 0 {
 		result.Outcome, result.Errors = Failed, c.Violations
@@ -583,43 +640,42 @@ func (im *Import) decide(item *Item, result *Result) (u *row, isNew bool, err er
 		u, err = im.decideGone(c, result)
 		return u, false, err
 	}
-	seq := im.holder(c.keys[0])
 	isNew = seq == 0
 	var next row
 	if isNew {
-		next = row{seq: im.nextSeq, id: im.ids.id(item.Index), full: true, credentials: true}
+		next = row{seq: im.nextSeq, id: im.ids.id(item.Index), loaded: userCells | credentialCells}
 	} else {
-		u = im.rows[seq]
 		if !im.rules.Upsert {
 			result.Outcome, result.UserID = Exists, u.id
 			return nil, false, nil
 		}
-		if u.mark.is(c) {
-			result.Outcome, result.UserID = Unchanged, u.id
-			result.Warnings = withNotes(c.Warnings, u.mark.notes)
-			return nil, false, nil
-		}
 		// Another record of the same batch may have made it necessary to know more than was foreseen.
-		if !u.full || !u.credentials && c.credentials() {
-			if err := im.loadLate(u, c); err != nil {
-				return nil, false, err
-			}
+		if err := im.loadLate(u, c); err != nil {
+			return nil, false, err
 		}
 		next = *u
 	}
+	before := next.changed // by other records of the batch
+	next.changed, next.damaged = 0, 0
 	changed, notes := im.rules.apply(&next, c, isNew)
+	touched := next.changed
+	next.changed |= before
 	result.Warnings = withNotes(c.Warnings, notes)
+	given, taken := takes(u, &next)
+	if next.damaged != 0 {
+		result.Outcome, result.Errors = Failed, next.damage()
+		return nil, false, nil
+	}
 	if !isNew && len(changed) == 0 {
 		result.Outcome, result.UserID = Unchanged, u.id
 		return nil, false, nil
 	}
-	given, taken := takes(u, &next)
 	errs, err := im.conflicts(next.seq, taken)
 	if err != nil {
 		return nil, false, err
 	}
 	for n, a := range [...]attr{aRoles, aGroups} {
-		if f := c.find(a); f != nil && next.changed&bit(a) != 0 {
+		if f := c.find(a); f != nil && touched&bit(a) != 0 {
 			if err := im.names[n].look(f.list, im.layers()); err != nil {
 				return nil, false, err
 			}
@@ -644,13 +700,15 @@ func (im *Import) decide(item *Item, result *Result) (u *row, isNew bool, err er
 		result.Outcome, result.Changed = Updated, changed
 	}
 	if f := c.find(aUpdatedAt); f == nil || f.null || next.cells[aUpdatedAt] != f.text {
-		next.cells[aUpdatedAt] = im.now
-		next.changed |= bit(aUpdatedAt)
+		im.touch(&next)
 	}
 	for n, a := range [...]attr{aRoles, aGroups} {
-		if f := c.find(a); f != nil && next.changed&bit(a) != 0 {
+		if f := c.find(a); f != nil && touched&bit(a) != 0 {
 			im.names[n].add(f.list)
 		}
+	}
+	if len(c.Warnings) > 0 {
+		notes |= noteWarned
 	}
 	next.mark = mark{c.fingerprint, notes, true}
 	*u = next
@@ -664,17 +722,29 @@ func (im *Import) decide(item *Item, result *Result) (u *row, isNew bool, err er
 	return u, isNew, nil
 }
 
+// touch notes that a user changes now. What the database has is not asked for any more.
+func (im *Import) touch(u *row) {
+	u.cells[aUpdatedAt] = im.now
+	u.changed |= bit(aUpdatedAt)
+	u.loaded |= bit(aUpdatedAt)
+}
+
+// unchanged decides on a record that is what last wrote its user.
+func (im *Import) unchanged(u *row, c *Change, result *Result) {
+	notes := u.mark.notes
+	if notes&noteWarned != 0 {
+		im.late.finish(c)
+	}
+	result.Outcome, result.UserID = Unchanged, u.id
+	if !im.rules.Upsert {
+		result.Outcome, notes = Exists, 0
+	}
+	result.Warnings = withNotes(c.Warnings, notes)
+}
+
 // loadLate reads what lookUp could not know to be needed.
 func (im *Import) loadLate(u *row, c *Change) error {
-	var users, credentials []int64
-	if !u.full {
-		users = []int64{u.seq}
-	}
-	if !u.credentials && c.credentials() {
-		u.credentials = true
-		credentials = []int64{u.seq}
-	}
-	return im.load(users, credentials)
+	return im.load([]*row{u}, im.concerned(c))
 }
 
 const keyAttrs = 1<<aExternalID | 1<<aEmail | 1<<aPhone | 1<<aUsername | 1<<aIdentities
@@ -689,6 +759,7 @@ func takes(u, next *row) (given, taken []string) {
 		return nil, after
 	}
 	before := u.keysOf(nil)
+	next.damaged |= u.damaged
 	for _, k := range before {
 		if !slices.Contains(after, k) {
 			given = append(given, k)
@@ -825,19 +896,20 @@ func (im *Import) write(inserted, updated []*row) error {
 	return nil
 }
 
-func (im *Import) writeReceipt(items []Item, results []Result, todo []int) error {
-	if im.store.mode == Plan {
+// keepReceipts writes the receipts of a transaction as soon as it writes anything else. One that does not has no need of
+// them: what comes again is decided over what the store was then, and is decided the same.
+func (im *Import) keepReceipts() error {
+	if !im.wrote {
 		return nil
 	}
-	first := items[todo[0]].Index
-	b := append(im.receipt[:0], receiptVersion)
-	last := first
-	for _, i := range todo {
-		b = appendReceipt(b, last, items[i].Index, &results[i])
-		last = items[i].Index
+	for _, b := range im.unkept {
+		if err := im.top.putReceipt(im.run.ID, b.first, b.outcomes); err != nil {
+			return err
+		}
 	}
-	im.receipt = b
-	return im.top.putReceipt(im.run.ID, first, b)
+	clear(im.unkept)
+	im.unkept = im.unkept[:0]
+	return nil
 }
 
 func (im *Import) flushKeys() error {
@@ -868,33 +940,41 @@ func (im *Import) Commit(ctx context.Context) error {
 			return im.store.describe("writing", err)
 		}
 	}
-	if im.store.mode == Write && im.durable > 0 {
-		if err := im.top.dropReceipts(im.run.ID, im.durable); err != nil {
+	if im.store.mode == Write && im.wrote {
+		im.changes++
+		err := im.top.exec("UPDATE changes SET count = " + strconv.FormatInt(im.changes, 10))
+		if err == nil && im.durable > 0 {
+			err = im.top.dropReceipts(im.run.ID, im.durable)
+		}
+		if err != nil {
 			return im.store.describe("writing", err)
 		}
 	}
-	if err := im.ahead.commit(func() error { return im.top.exec("COMMIT") }); err != nil {
+	if err := im.ahead.commit(im.wrote || im.stale, func() error { return im.top.exec("COMMIT") }); err != nil {
 		return im.store.describe("writing", err)
 	}
 	im.open, im.stale = false, false
 	clear(im.touched)
+	im.unkept = nil
 	im.durable = im.written
 	return nil
 }
 
-// Top is a number that only grows with the users that the run inserts, as long as none is deleted.
-func (im *Import) Top() int64 { return im.nextSeq - 1 }
+// Changes is a number that grows with every commit that changed something, whichever run's.
+func (im *Import) Changes() int64 { return im.changes }
 
-// Behind reports whether the store is not what the run left at a commit when Top was that: another file, or an older copy of it.
-// There are receipts of every run that committed something and did not finish.
-func (im *Import) Behind(top int64) bool {
-	return im.store.mode == Write && im.nextSeq-1 < top && len(im.receipts.blobs) == 0 && len(im.reconciled) == 0
+// Behind reports whether the store is not what the run left at a commit when Changes was that: another file, or an older copy of it.
+func (im *Import) Behind(changes int64) bool {
+	return im.store.mode == Write && im.changes < changes
 }
 
 // Finish ends a run that came to its end: nothing of it will come again.
 func (im *Import) Finish(ctx context.Context) error {
-	if err := im.Commit(ctx); err != nil || im.store.mode == Plan {
+	if err := im.Commit(ctx); err != nil {
 		return err
+	}
+	if im.store.mode == Plan {
+		return im.store.disturbed()
 	}
 	if im.tracker != nil {
 		if err := im.top.dropSeen(im.tracker.pipeline); err != nil {

@@ -88,7 +88,8 @@ func (s *Store) loginRow(identifier string) (*row, error) {
 		return u, err
 	}
 	found := func(int64) *row { return u }
-	err = errors.Join(l.users([]int64{seq}, found), l.credentials([]int64{seq}, found))
+	err = errors.Join(l.heads([]int64{seq}, func(_ int64, id string, _ mark) { u.id = id }),
+		l.users([]int64{seq}, userCells, found), l.credentials([]int64{seq}, credentialCells, found))
 	u.seq = seq
 	return u, err
 }
@@ -149,7 +150,7 @@ func (s *Store) rehash(ctx context.Context, u *row, h password.Hash, plain []byt
 	if err != nil || !weaker {
 		return false, err
 	}
-	encoded, err := password.Create(ctx, s.hashing.Hasher, plain, s.hashing.Params)
+	encoded, err := password.Renew(ctx, h, s.hashing.Hasher, plain, s.hashing.Params)
 	var refused *password.Error
 	if errors.As(err, &refused) && refused.Code == password.CodeBadPassword {
 		return false, nil // too long for the hasher: the old hash still does
@@ -161,7 +162,7 @@ func (s *Store) rehash(ctx context.Context, u *row, h password.Hash, plain []byt
 	defer s.logins.Unlock()
 	// What was verified may have been replaced since, by another login or by a new password.
 	var now row
-	if err := s.top.credentials([]int64{u.seq}, func(int64) *row { return &now }); err != nil {
+	if err := s.top.credentials([]int64{u.seq}, bit(aPassword), func(int64) *row { return &now }); err != nil {
 		return false, s.describe("reading", err)
 	}
 	if now.cells[aPassword] != u.cells[aPassword] {
@@ -181,6 +182,8 @@ type FormatCount struct {
 	Users  int64
 	// Weaker is how many of them VerifyPassword will hash anew when their users log in.
 	Weaker int64
+	// Unreadable is how many of them cannot be verified, for want of a plugin or because they are no hashes.
+	Unreadable int64
 }
 
 // PasswordFormats counts the users by the format of their password hash, the most frequent first. Users without a password are
@@ -199,8 +202,8 @@ func (s *Store) PasswordFormats(ctx context.Context) ([]FormatCount, error) {
 	err := l.rows("SELECT password FROM credentials WHERE password IS NOT NULL AND ? IS NOT NULL", "", func(stmt *sqlite.Stmt) {
 		stored := stmt.ColumnText(0)
 		h, err := password.ParseStored(stored)
-		weaker := false
-		if err == nil {
+		weaker, unreadable := false, err != nil
+		if !unreadable {
 			if weaker, _, err = password.NeedsRehash(h, s.hashing.Hasher, s.hashing.Params); err != nil {
 				hashErr = err
 			}
@@ -218,6 +221,9 @@ func (s *Store) PasswordFormats(ctx context.Context) ([]FormatCount, error) {
 		c.Users++
 		if weaker {
 			c.Weaker++
+		}
+		if unreadable {
+			c.Unreadable++
 		}
 	})
 	if err != nil {

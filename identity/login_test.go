@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto/md5"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,7 +33,7 @@ func storeOf(t *testing.T, dir string, records ...string) *Store {
 		t.Fatal(err)
 	}
 	var items []Item
-	reader := r.NewReader(len(records))
+	reader := r.NewReader()
 	for i, text := range records {
 		items = append(items, Item{Index: int64(i), Change: reader.Read(parse(t, text))})
 	}
@@ -110,12 +111,12 @@ func TestVerifyPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []FormatCount{{"bcrypt", 2, 0}, {"acme-v2", 1, 0}, {"digest:md5(pass . pepper)", 1, 1}}
+	want := []FormatCount{{"bcrypt", 2, 0, 0}, {"acme-v2", 1, 0, 1}, {"digest:md5(pass . pepper)", 1, 1, 0}}
 	if diff := cmp.Diff(want, formats); diff != "" {
 		t.Error(diff)
 	}
 	s.SetHashing(Hashing{})
-	if formats, err = s.PasswordFormats(ctx); err != nil || formats[0] != (FormatCount{"bcrypt", 2, 2}) {
+	if formats, err = s.PasswordFormats(ctx); err != nil || formats[0] != (FormatCount{"bcrypt", 2, 2, 0}) {
 		t.Errorf("%v, %v", formats, err)
 	}
 	if err := s.Close(); err != nil {
@@ -142,6 +143,21 @@ func TestVerifyPasswordWithASecret(t *testing.T) {
 	s.SetHashing(Hashing{})
 	if l, err = s.VerifyPassword(context.Background(), "a@x.com", []byte("password")); err != nil || l.Result.Outcome != password.Match {
 		t.Errorf("after the new hash: %+v, %v", l, err)
+	}
+}
+
+// What the old system did to passwords is not forgotten with its hash.
+func TestVerifyPasswordAsItIsTyped(t *testing.T) {
+	sum := md5.Sum([]byte("p\u00e4ssword"))
+	s := storeOf(t, t.TempDir(), fmt.Sprintf(`{"email":"a@x.com","password":{"hash":"%x","format":"md5","trim":true,"normalization":"NFC"}}`, sum))
+	for i, typed := range []string{" p\u00e4ssword", "pa\u0308ssword\n", "p\u00e4ssword"} {
+		l, err := s.VerifyPassword(t.Context(), "a@x.com", []byte(typed))
+		if err != nil || l.Result.Outcome != password.Match || l.Rehashed != (i == 0) {
+			t.Errorf("%q: %+v, %v", typed, l, err)
+		}
+	}
+	if l, err := s.VerifyPassword(t.Context(), "a@x.com", []byte("passwort")); err != nil || l.Result.Outcome != password.Mismatch {
+		t.Errorf("another password: %+v, %v", l, err)
 	}
 }
 
@@ -178,7 +194,7 @@ func TestVerifyPasswordSideBySide(t *testing.T) {
 		t.Errorf("%d passwords were hashed anew", n)
 	}
 	formats, err := s.PasswordFormats(context.Background())
-	if diff := cmp.Diff([]FormatCount{{"bcrypt", 4, 0}}, formats); err != nil || diff != "" {
+	if diff := cmp.Diff([]FormatCount{{"bcrypt", 4, 0, 0}}, formats); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
 }

@@ -35,12 +35,18 @@ func (im *Import) track() error {
 	if im.run.Resumed {
 		// A run of the pipeline that came in between has taken it away: what is new since then was not seen by this one.
 		header, err := im.top.seenBits(t.pipeline, im.run.ID, headerBlock)
-		if err != nil || header == nil {
+		if err != nil {
 			return err
 		}
-		t.whole = true
-		t.identified, t.next = int64(binary.BigEndian.Uint64(header[:8])), int64(binary.BigEndian.Uint64(header[8:]))
-		return nil
+		if header != nil {
+			t.whole = true
+			t.identified, t.next = int64(binary.BigEndian.Uint64(header[:8])), int64(binary.BigEndian.Uint64(header[8:]))
+			return nil
+		}
+		if im.run.From > 0 || len(im.receipts.blobs)+len(im.reconciled) > 0 {
+			return nil
+		}
+		// The earlier process died before it wrote anything: this one sees everything.
 	}
 	t.whole = true
 	if err := im.top.dropSeen(t.pipeline); err != nil {
@@ -226,6 +232,9 @@ func (b *block) without(other *block) *block {
 	}
 	return b
 }
+
+// has reports whether the bit of a user of the block is set.
+func (b *block) has(seq int64) bool { return b[seq%blockUsers/8]&(1<<(seq%8)) != 0 }
 
 func (b *block) count() (n int64) {
 	for _, c := range b {

@@ -13,6 +13,18 @@ import (
 
 const receiptVersion = 1
 
+// receiptOf makes the receipt of those of the items that are in todo.
+func receiptOf(items []Item, results []Result, todo []int) blob {
+	first := items[todo[0]].Index
+	b := append(make([]byte, 0, 64*len(todo)), receiptVersion)
+	last := first
+	for _, i := range todo {
+		b = appendReceipt(b, last, items[i].Index, &results[i])
+		last = items[i].Index
+	}
+	return blob{first, b}
+}
+
 func appendReceipt(b []byte, last, index int64, r *Result) []byte {
 	b = binary.AppendUvarint(b, uint64(index-last))
 	b = append(b, byte(r.Outcome))

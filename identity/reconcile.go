@@ -3,6 +3,8 @@ package identity
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 )
 
 // Scope says among whom users are looked for who are not in the source any more.
@@ -22,7 +24,7 @@ type Missing struct {
 	UserID string
 	// Identifier is the value of Options.Identifier, or of another identifier where the user has none of that.
 	Identifier string
-	// Outcome is Disabled, Deleted, Unchanged (disabled before) or Gone (left as it was).
+	// Outcome is Disabled, Deleted, Unchanged (disabled before) or Gone (left as it was, as is who came by another pipeline too).
 	Outcome Outcome
 }
 
@@ -71,11 +73,14 @@ func (im *Import) Reconcile(ctx context.Context, failed int64, tooMany func(remo
 		return err
 	}
 	// Nobody is touched before everybody is counted.
-	var removed, of int64
-	err := im.missing(ctx, func(rows []*row, seen int64) error {
+	var removed, given, of int64
+	err := im.missing(ctx, func(rows []*row, seen int64, claimed *block) error {
 		of += seen + int64(len(rows))
 		for _, u := range rows {
-			if im.wouldRemove(u) {
+			switch {
+			case claimed.has(u.seq):
+				given++
+			case im.wouldRemove(u):
 				removed++
 			}
 		}
@@ -84,8 +89,8 @@ func (im *Import) Reconcile(ctx context.Context, failed int64, tooMany func(remo
 	if err != nil {
 		return im.readError(ctx, err)
 	}
-	if removed == 0 || tooMany(removed, of) {
-		err = im.missing(ctx, func(rows []*row, _ int64) error {
+	if removed+given == 0 || removed > 0 && tooMany(removed, of) {
+		err = im.missing(ctx, func(rows []*row, _ int64, _ *block) error {
 			list := make([]Missing, len(rows))
 			for i, u := range rows {
 				list[i] = Missing{u.id, im.called(u), Gone}
@@ -104,8 +109,8 @@ func (im *Import) Reconcile(ctx context.Context, failed int64, tooMany func(remo
 		return im.store.describe("writing", err)
 	}
 	part := int64(0)
-	err = im.missing(ctx, func(rows []*row, _ int64) error {
-		list, err := im.removeMissing(rows)
+	err = im.missing(ctx, func(rows []*row, _ int64, claimed *block) error {
+		list, err := im.removeMissing(rows, claimed)
 		if err != nil {
 			return err
 		}
@@ -137,9 +142,13 @@ func (im *Import) readError(ctx context.Context, err error) error {
 // tellError is an error of who is told, not of the store.
 type tellError struct{ error }
 
-// missing gives the users that were not seen, block by block, and how many of the block were.
-func (im *Import) missing(ctx context.Context, each func(rows []*row, seen int64) error) error {
+// missing gives the users that were not seen, block by block, how many of the block were, and who of it is claimed by others.
+func (im *Import) missing(ctx context.Context, each func(rows []*row, seen int64, claimed *block) error) error {
 	blocks, err := im.scope()
+	if err != nil {
+		return err
+	}
+	others, err := im.otherPipelines()
 	if err != nil {
 		return err
 	}
@@ -161,11 +170,46 @@ func (im *Import) missing(ctx context.Context, each func(rows []*row, seen int64
 		if err != nil {
 			return err
 		}
-		if err := each(rows, total-int64(len(seqs))); err != nil {
+		var claimed *block
+		if len(rows) > 0 {
+			if claimed, err = im.membersOf(others, n); err != nil {
+				return err
+			}
+		}
+		if err := each(rows, total-int64(len(seqs)), claimed); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// otherPipelines lists those whose users are not this one's to remove.
+func (im *Import) otherPipelines() ([]string, error) {
+	found := map[string]bool{}
+	if im.rules.Reconcile == OfPipeline && im.rules.OnDelete != Leave {
+		for _, l := range im.layers() {
+			if err := l.memberPipelines(func(name string) { found[name] = true }); err != nil {
+				return nil, err
+			}
+		}
+	}
+	delete(found, im.tracker.pipeline)
+	return slices.Collect(maps.Keys(found)), nil
+}
+
+// membersOf gives the users of a block that any of the pipelines brings.
+func (im *Import) membersOf(pipelines []string, n int64) (*block, error) {
+	all := new(block)
+	for _, name := range pipelines {
+		for _, l := range im.layers() {
+			b, err := l.memberBits(name, n)
+			if err != nil {
+				return nil, err
+			}
+			all = all.or(b)
+		}
+	}
+	return all, nil
 }
 
 // scope lists the blocks in which there can be users to look at.
@@ -215,12 +259,14 @@ func (im *Import) existing(seqs []int64) ([]*row, error) {
 	im.used, im.deleted = 0, im.deleted[:0]
 	rest := seqs
 	for _, l := range im.layers() {
-		err := l.users(rest, func(seq int64) *row {
+		err := l.heads(rest, func(seq int64, id string, m mark) {
 			u := im.newRow(seq)
-			u.full, u.layer = true, l
+			u.id, u.mark, u.layer, u.loaded = id, m, l, userCells
 			im.rows[seq] = u
-			return u
 		})
+		if err == nil {
+			err = l.users(rest, userCells, func(seq int64) *row { return im.rows[seq] })
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -257,12 +303,20 @@ func (im *Import) called(u *row) string {
 	return ""
 }
 
-// removeMissing does to the users of a block what becomes of users who are gone.
-func (im *Import) removeMissing(rows []*row) ([]Missing, error) {
+// removeMissing does to the users of a block what becomes of users who are gone. Who is claimed by another pipeline is left to it.
+func (im *Import) removeMissing(rows []*row, claimed *block) ([]Missing, error) {
 	list := make([]Missing, len(rows))
 	var updated []*row
 	for i, u := range rows {
+		if claimed.has(u.seq) {
+			im.tracker.dropped.set(u.seq)
+			list[i] = Missing{u.id, im.called(u), Gone}
+			continue
+		}
 		outcome := im.remove(u)
+		if outcome == Failed {
+			return nil, u.damagedError()
+		}
 		list[i] = Missing{u.id, im.called(u), outcome}
 		switch outcome {
 		case Deleted:

@@ -93,7 +93,7 @@ type Rules struct {
 }
 
 // fingerprintVersion changes whenever normalisation, or the way a fingerprint is computed, does.
-const fingerprintVersion = 1
+const fingerprintVersion = 3
 
 // NewRules checks options. Its errors name the option.
 func NewRules(o Options) (*Rules, error) {

@@ -173,9 +173,9 @@ func (s *Store) LastSeq() (int64, error) {
 
 // selectSet begins the query for whole users; the place comes behind it.
 func selectSet(want Selection) string {
-	set := "SELECT u.seq, u.id, u.mark, u." + strings.Join(userColumns, ", u.")
+	set := "SELECT u.seq, u.id" + columns("u", userCells)
 	if !want.Public {
-		set += ", r.record, c." + strings.Join(credentialColumns, ", c.")
+		set += ", r.record" + columns("c", credentialCells)
 	}
 	return set + ", "
 }
@@ -236,14 +236,18 @@ func (l *layer) page(query string, want Selection, after int64, users []User) (n
 			}
 			return n, err
 		}
-		readUser(s, &u)
-		next := 3 + len(userColumns)
+		u.seq, u.id = s.ColumnInt64(0), s.ColumnText(1)
+		next := readCells(s, 2, &u, userCells)
 		if !want.Public {
 			u.raw = s.ColumnText(next)
-			readCredentials(s, next, &u)
-			next += 1 + len(credentialColumns)
+			next = readCells(s, next+1, &u, credentialCells)
 		}
+		u.damaged = 0
 		u.fill(&users[n])
+		if u.damaged != 0 {
+			_ = s.Reset()
+			return n, u.damagedError()
+		}
 		users[n].Place = s.ColumnInt64(next)
 		n++
 	}

@@ -27,7 +27,7 @@ var migrations embed.FS
 
 const (
 	// schemaVersion is PRAGMA user_version, which the last migration sets.
-	schemaVersion = 2
+	schemaVersion = 3
 	// applicationID is "ushr" (https://www.sqlite.org/fileformat.html#application_id).
 	applicationID = 0x75736872
 
@@ -130,22 +130,7 @@ func (l *layer) version() (version int64, ours bool, err error) {
 
 // rows runs a query with one text parameter, a JSON array.
 func (l *layer) rows(query, array string, row func(*sqlite.Stmt)) error {
-	s, err := l.conn.Prepare(query)
-	if err != nil {
-		return err
-	}
-	s.BindText(1, array)
-	for {
-		more, err := s.Step()
-		if err != nil {
-			_ = s.Reset() // it gives the error of the step again
-			return err
-		}
-		if !more {
-			return s.Reset()
-		}
-		row(s)
-	}
+	return l.query(query, row, array)
 }
 
 // holders tells for each key that the layer knows, by its place in keys, whose it is; 0 is a key that a plan freed.
@@ -155,21 +140,7 @@ func (l *layer) holders(keys []string, found func(i int, seq int64)) error {
 }
 
 func (l *layer) eachKey(f func(string)) error {
-	s, err := l.conn.Prepare("SELECT key FROM keys")
-	if err != nil {
-		return err
-	}
-	for {
-		more, err := s.Step()
-		if err != nil || !more {
-			resetErr := s.Reset()
-			if err == nil {
-				err = resetErr
-			}
-			return err
-		}
-		f(s.ColumnText(0))
-	}
+	return l.query("SELECT key FROM keys", func(s *sqlite.Stmt) { f(s.ColumnText(0)) })
 }
 
 // owners tells for each key that the store knows, by its place in keys, whose it is, with the user's id and mark. A user who
@@ -180,8 +151,30 @@ func (l *layer) owners(keys []string, found func(i int, seq int64, id string, m 
 		func(s *sqlite.Stmt) { found(s.ColumnInt(0), s.ColumnInt64(1), s.ColumnText(2), columnMark(s, 3)) })
 }
 
+// between gives seq, id, mark and the identifier of the users between two seqs; text is the column of the identifier.
+func (l *layer) between(identifier attr, from, to int64, found func(s *sqlite.Stmt, text int)) error {
+	return l.query("SELECT seq, id, mark, "+attributes[identifier].column+" FROM users WHERE seq BETWEEN ? AND ?",
+		func(s *sqlite.Stmt) { found(s, 3) }, from, to)
+}
+
+// appendKey appends the key of the identifier in a column.
+func appendKey(b []byte, identifier attr, s *sqlite.Stmt, column int) []byte {
+	if identifier == aUsername {
+		return append(b, key(identifier, s.ColumnText(column))...)
+	}
+	b = append(b, key(identifier, "")...)
+	n := len(b)
+	b = append(b, make([]byte, s.ColumnLen(column))...)
+	s.ColumnBytes(column, b[n:])
+	return b
+}
+
 func keyArray(keys []string) string {
-	b := []byte{'['}
+	size := 2
+	for _, k := range keys {
+		size += len(k) + 4
+	}
+	b := append(make([]byte, 0, size), '[')
 	for i, k := range keys {
 		if i > 0 {
 			b = append(b, ',')
@@ -192,7 +185,7 @@ func keyArray(keys []string) string {
 }
 
 func intArray(seqs []int64) string {
-	b := []byte{'['}
+	b := append(make([]byte, 0, 12*len(seqs)), '[')
 	for i, n := range seqs {
 		if i > 0 {
 			b = append(b, ',')
@@ -219,35 +212,51 @@ func columnMark(s *sqlite.Stmt, col int) mark {
 	return m
 }
 
-var (
-	userColumns       = columns(0, firstCredential)
-	credentialColumns = columns(firstCredential, numAttrs)
-	selectUsers       = "SELECT u.seq, u.id, u.mark, u." + strings.Join(userColumns, ", u.") +
-		" FROM json_each(?) AS j CROSS JOIN users AS u ON u.seq = j.value"
-	selectCredentials = "SELECT c.user_seq, c." + strings.Join(credentialColumns, ", c.") +
-		" FROM json_each(?) AS j CROSS JOIN credentials AS c ON c.user_seq = j.value"
+// The cells of the two tables that hold them.
+const (
+	userCells       = 1<<firstCredential - 1
+	credentialCells = 1<<numAttrs - 1 - userCells
 )
 
-func columns(from, to attr) []string {
-	names := make([]string, 0, to-from)
-	for a := from; a < to; a++ {
-		names = append(names, attributes[a].column)
+// columns lists the columns of cells, each with a comma before it.
+func columns(table string, cells uint64) string {
+	var list strings.Builder
+	for a := range numAttrs {
+		if cells&bit(a) != 0 {
+			list.WriteString(", " + table + "." + attributes[a].column)
+		}
 	}
-	return names
+	return list.String()
 }
 
-// users reads whole users, without their credentials.
-func (l *layer) users(seqs []int64, found func(seq int64) *row) error {
-	return l.rows(selectUsers, intArray(seqs), func(s *sqlite.Stmt) {
-		readUser(s, found(s.ColumnInt64(0)))
+// users reads cells of users, credentials those of their credentials. Nothing else of the rows changes.
+func (l *layer) users(seqs []int64, cells uint64, found func(seq int64) *row) error {
+	return l.cells("users", "seq", seqs, cells&userCells, found)
+}
+
+func (l *layer) credentials(seqs []int64, cells uint64, found func(seq int64) *row) error {
+	return l.cells("credentials", "user_seq", seqs, cells&credentialCells, found)
+}
+
+func (l *layer) cells(table, key string, seqs []int64, cells uint64, found func(seq int64) *row) error {
+	query := "SELECT t." + key + columns("t", cells) + " FROM json_each(?) AS j CROSS JOIN " + table + " AS t ON t." + key + " = j.value"
+	if _, err := l.shape(query); err != nil {
+		return err
+	}
+	return l.rows(query, intArray(seqs), func(s *sqlite.Stmt) {
+		readCells(s, 1, found(s.ColumnInt64(0)), cells)
 	})
 }
 
-func readUser(s *sqlite.Stmt, u *row) {
-	u.seq, u.id, u.mark = s.ColumnInt64(0), s.ColumnText(1), columnMark(s, 2)
-	for a := range firstCredential {
-		u.cells[a] = columnCell(s, 3+int(a), a)
+// readCells reads cells from the columns that begin with first, and gives the column behind them.
+func readCells(s *sqlite.Stmt, first int, u *row, cells uint64) int {
+	for a := range numAttrs {
+		if cells&bit(a) != 0 {
+			u.cells[a] = columnCell(s, first, a)
+			first++
+		}
 	}
+	return first
 }
 
 func columnCell(s *sqlite.Stmt, col int, a attr) string {
@@ -261,18 +270,6 @@ func columnCell(s *sqlite.Stmt, col int, a attr) string {
 		return "" // most are NULL
 	}
 	return s.ColumnText(col)
-}
-
-func (l *layer) credentials(seqs []int64, found func(seq int64) *row) error {
-	return l.rows(selectCredentials, intArray(seqs), func(s *sqlite.Stmt) {
-		readCredentials(s, 0, found(s.ColumnInt64(0)))
-	})
-}
-
-func readCredentials(s *sqlite.Stmt, first int, u *row) {
-	for a := firstCredential; a < numAttrs; a++ {
-		u.cells[a] = s.ColumnText(first + 1 + int(a-firstCredential))
-	}
 }
 
 // shape prepares a statement whose text depends on the columns at hand. There are few shapes in a run; a source
@@ -566,24 +563,11 @@ func (l *layer) dropReceipts(runID string, before int64) error {
 }
 
 func (l *layer) receipts(runID string, each func(first int64, outcomes []byte)) error {
-	s, err := l.conn.Prepare("SELECT first_index, outcomes FROM receipts WHERE run_id = ? ORDER BY first_index")
-	if err != nil {
-		return err
-	}
-	s.BindText(1, runID)
-	for {
-		more, err := s.Step()
-		if err != nil || !more {
-			resetErr := s.Reset()
-			if err == nil {
-				err = resetErr
-			}
-			return err
-		}
+	return l.query("SELECT first_index, outcomes FROM receipts WHERE run_id = ? ORDER BY first_index", func(s *sqlite.Stmt) {
 		b := make([]byte, s.ColumnLen(1))
 		s.ColumnBytes(1, b)
 		each(s.ColumnInt64(0), b)
-	}
+	}, runID)
 }
 
 // query runs a statement with values for its parameters.
@@ -651,6 +635,10 @@ func (l *layer) putMembers(pipeline string, n int64, b *block) error {
 
 func (l *layer) memberBlocks(pipeline string, found func(n int64)) error {
 	return l.query("SELECT block FROM members WHERE pipeline = ?", func(s *sqlite.Stmt) { found(s.ColumnInt64(0)) }, pipeline)
+}
+
+func (l *layer) memberPipelines(found func(name string)) error {
+	return l.query("SELECT DISTINCT pipeline FROM members", func(s *sqlite.Stmt) { found(s.ColumnText(0)) })
 }
 
 // lastMembers gives the last block of every pipeline that has one as high as any.

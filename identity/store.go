@@ -26,7 +26,7 @@ const (
 	Read
 )
 
-// Store is an open identity store. It is for one goroutine at a time, but for Import.LookAhead.
+// Store is an open identity store. It is for one goroutine at a time, but for Import.Prepare.
 type Store struct {
 	path string
 	mode Mode
@@ -36,6 +36,8 @@ type Store struct {
 	// ahead reads what is committed, for an Import that looks ahead.
 	ahead *layer
 	temp  string // folder of a plan
+	// still is what the file was when a plan began to read it as one that stays as it is.
+	still fs.FileInfo
 
 	hashing Hashing
 	// logins has one login at a time use the connection; the derivations run side by side.
@@ -49,7 +51,7 @@ func Open(ctx context.Context, dsn, dir, owner string, mode Mode) (*Store, error
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, mode: mode}
+	s := &Store{path: resolve(path), mode: mode}
 	switch mode {
 	case Write:
 		err = s.openWrite(ctx, owner)
@@ -89,6 +91,17 @@ func DatabasePath(dsn, dir string) (string, error) {
 		return "", &Error{Code: "store.bad_dsn", Message: "the store's path cannot be made absolute", Hint: "give an absolute path", Err: err}
 	}
 	return abs, nil
+}
+
+// resolve follows symbolic links, as SQLite does: by whatever name a store is opened, it has one log and one lock.
+func resolve(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path)) // it is to be made
+	}
+	return path
 }
 
 // exists tells whether there is a file that can be a store.
@@ -175,6 +188,33 @@ func (s *Store) openWrite(ctx context.Context, owner string) error {
 	return nil
 }
 
+// Check reports why a store could not be opened for writing. It leaves what is there as it is; whether there can be files beside it, which
+// a transaction needs, is tried with one that goes at once.
+func Check(ctx context.Context, dsn, dir string) error {
+	plan, err := Open(ctx, dsn, dir, "check", Plan)
+	if err != nil {
+		return err
+	}
+	if err := plan.Close(); err != nil {
+		return err
+	}
+	s := &Store{path: plan.path, mode: Write}
+	there, err := s.exists()
+	if err != nil {
+		return err
+	}
+	if there {
+		if err := writable(s.path); err != nil {
+			return s.osError(err)
+		}
+	}
+	f, err := os.CreateTemp(filepath.Dir(s.path), ".usher-check-")
+	if err != nil {
+		return s.osError(err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 // writable reports why a file cannot be written, without changing it: SQLite opens it for reading then, and would
 // say so only when it is too late.
 func writable(path string) error {
@@ -216,15 +256,22 @@ func (s *Store) openBase() error {
 	if err != nil {
 		return s.osError(err)
 	}
+	file, err := f.Stat()
 	f.Close()
+	if err != nil {
+		return s.osError(err)
+	}
 	name := "file:" + escapeURI(s.path) + "?mode=ro"
-	if info, err := os.Stat(s.path + "-wal"); s.mode == Plan && (err != nil || info.Size() == 0) {
+	log, err := os.Stat(s.path + "-wal")
+	whole := err != nil || log.Size() == 0
+	if s.mode == Plan && whole {
 		// Nobody has it open, or who has it has not written: the file is the whole database, and reading it needs no
 		// files beside it.
 		name += "&immutable=1"
+		s.still = file
 	}
 	version, err := s.openReadOnly(name)
-	if e := (*Error)(nil); s.mode == Read && errors.As(err, &e) && (e.Code == "store.cannot_open" || e.Code == "store.read_only") {
+	if e := (*Error)(nil); s.mode == Read && whole && errors.As(err, &e) && (e.Code == "store.cannot_open" || e.Code == "store.read_only") {
 		// In a folder that cannot be written, SQLite cannot make the files by which readers and writers keep apart; then
 		// there is no writer either.
 		version, err = s.openReadOnly(name + "&immutable=1")
@@ -242,7 +289,28 @@ func (s *Store) openBase() error {
 		return &Error{Code: "store.older_schema", Message: "the store " + s.path + " has schema version " + strconv.FormatInt(version, 10) +
 			", this usher works on version " + strconv.Itoa(schemaVersion), Hint: "run a pipeline on it once, which upgrades it"}
 	}
+	if s.mode == Plan && s.still == nil {
+		// Somebody may be writing: the plan is for the store as it is now.
+		err := s.base.exec("BEGIN")
+		if err == nil {
+			_, err = s.base.integer("SELECT count(*) FROM sqlite_master")
+		}
+		return s.describe("reading", err)
+	}
 	return nil
+}
+
+// disturbed tells that somebody has written into a file that a plan reads as one that stays as it is: what it has read since may be
+// parts of two states, as if the file were damaged.
+func (s *Store) disturbed() error {
+	if s.still == nil {
+		return nil
+	}
+	now, err := os.Stat(s.path)
+	if err == nil && now.Size() == s.still.Size() && now.ModTime().Equal(s.still.ModTime()) {
+		return nil
+	}
+	return &Error{Code: "store.busy", Message: "another program wrote into the store " + s.path + " while it was planned for", Hint: "plan again", Err: err}
 }
 
 // openReadOnly opens base by a URI and gives its schema version.
@@ -317,4 +385,11 @@ func (s *Store) Close() error {
 	return err
 }
 
-func (s *Store) describe(doing string, err error) error { return describe(s.path, doing, err) }
+func (s *Store) describe(doing string, err error) error {
+	if err != nil {
+		if disturbed := s.disturbed(); disturbed != nil {
+			return disturbed
+		}
+	}
+	return describe(s.path, doing, err)
+}

@@ -23,7 +23,7 @@ func openStore(t testing.TB, dir string, mode Mode) *Store {
 // write imports records in one batch and gives the outcomes.
 func write(t testing.TB, im *Import, first int64, records ...string) (outcomes []Outcome) {
 	t.Helper()
-	reader := im.rules.NewReader(len(records))
+	reader := im.rules.NewReader()
 	var items []Item
 	for i, text := range records {
 		items = append(items, Item{Index: first + int64(i), Change: reader.Read(parse(t, text))})
@@ -183,6 +183,69 @@ func TestKeysAreWrittenBeforeTheyAreTooMany(t *testing.T) {
 	}
 	if got := write(t, im, 2, `{"email":"a@x.com","name":"A"}`, `{"email":"b@x.com"}`); got[0] != Updated || got[1] != Unchanged {
 		t.Error(got)
+	}
+}
+
+// A transaction in which nobody changes leaves the store as it is, receipts included; from the first change on, there are receipts of all of it.
+func TestNothingIsWrittenWhereNothingChanges(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	s := openStore(t, dir, Write)
+	started := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	im := beginImport(t, s, Options{}, Run{ID: "1", StartedAt: started})
+	write(t, im, 0, `{"email":"a@x.com","name":"A"}`, `{"email":"b@x.com","name":"B"}`)
+	if err := im.Finish(ctx); err != nil {
+		t.Fatal(err)
+	}
+	receipts := func() (firsts []int64) {
+		if err := s.top.receipts("2", func(first int64, _ []byte) { firsts = append(firsts, first) }); err != nil {
+			t.Fatal(err)
+		}
+		return firsts
+	}
+	files := func() string {
+		var all []byte
+		for _, suffix := range []string{"", "-wal"} {
+			b, err := os.ReadFile(s.path + suffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, b...)
+		}
+		return string(all)
+	}
+	run := Run{ID: "2", StartedAt: started.Add(time.Hour)}
+	im = beginImport(t, s, Options{Upsert: true}, run)
+	before := files()
+	unchanged := []string{`{"email":"a@x.com","name":"A"}`, `{"email":"nobody"}`}
+	for first := range int64(3) {
+		if got := write(t, im, 2*first, unchanged...); !slices.Equal(got, []Outcome{Unchanged, Failed}) {
+			t.Fatal(got)
+		}
+		if err := im.Commit(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files() != before {
+		t.Error("the store was written")
+	}
+	write(t, im, 6, unchanged...)
+	write(t, im, 8, `{"email":"a@x.com","name":"Z"}`)
+	write(t, im, 9, unchanged[1])
+	if err := im.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := receipts(); !slices.Equal(got, []int64{6, 8, 9}) {
+		t.Errorf("receipts from %v", got)
+	}
+	// Another process, from a checkpoint before all of that transaction: what was unchanged then has changed since.
+	run.Resumed = true
+	im = beginImport(t, s, Options{Upsert: true}, run)
+	if got := write(t, im, 6, unchanged[0], unchanged[1], `{"email":"a@x.com","name":"Z"}`); !slices.Equal(got, []Outcome{Unchanged, Failed, Updated}) {
+		t.Errorf("resumed: %v", got)
+	}
+	if got := write(t, im, 20, `{"email":"b@x.com","name":"B"}`); !slices.Equal(got, []Outcome{Unchanged}) {
+		t.Errorf("behind what was done: %v", got)
 	}
 }
 

@@ -75,6 +75,7 @@ type LinkedIdentity struct {
 	Other *value.Object
 }
 
+// fill makes a user of a row. What is damaged is not in it.
 func (u *row) fill(user *User) {
 	c := &u.cells
 	*user = User{
@@ -82,9 +83,9 @@ func (u *row) fill(user *User) {
 		PhoneNumber: c[aPhone], PhoneNumberVerified: c[aPhoneVerified] != "", PreferredUsername: c[aUsername],
 		Name: c[aName], GivenName: c[aGivenName], FamilyName: c[aFamilyName], MiddleName: c[aMiddleName], Nickname: c[aNickname],
 		Profile: c[aProfile], Picture: c[aPicture], Website: c[aWebsite], Gender: c[aGender], Birthdate: c[aBirthdate],
-		Zoneinfo: c[aZoneinfo], Locale: c[aLocale], Address: parseObject(c[aAddress]), Disabled: c[aDisabled] != "",
-		CustomAttributes: parseObject(c[aCustom]), UserMetadata: parseObject(c[aUserMetadata]), AppMetadata: parseObject(c[aAppMetadata]),
-		Roles: parseStrings(c[aRoles]), Groups: parseStrings(c[aGroups]),
+		Zoneinfo: c[aZoneinfo], Locale: c[aLocale], Address: u.object(aAddress), Disabled: c[aDisabled] != "",
+		CustomAttributes: u.object(aCustom), UserMetadata: u.object(aUserMetadata), AppMetadata: u.object(aAppMetadata),
+		Roles: u.strings(aRoles), Groups: u.strings(aGroups),
 		Password: Password{value.Secret(c[aPassword]), parseTime(c[aPasswordExpiry])},
 		MFA: MFA{
 			Email: c[aMFAEmail], PhoneNumber: c[aMFAPhone], TOTP: value.Secret(c[aMFATOTP]),
@@ -93,13 +94,13 @@ func (u *row) fill(user *User) {
 		LastLogin: parseTime(c[aLastLogin]), CreatedAt: parseTime(c[aCreatedAt]), UpdatedAt: parseTime(c[aUpdatedAt]),
 		Raw: u.raw,
 	}
-	for _, code := range parseStrings(c[aRecoveryCodes]) {
+	for _, code := range u.strings(aRecoveryCodes) {
 		user.MFA.RecoveryCodes = append(user.MFA.RecoveryCodes, value.Secret(code))
 	}
 	if n, err := strconv.ParseInt(c[aLoginsCount], 10, 64); err == nil {
 		user.LoginsCount = &n
 	}
-	for _, e := range parseList(c[aIdentities]) {
+	for _, e := range u.list(aIdentities) {
 		o := e.(*value.Object).Clone()
 		provider, _ := o.Get("provider")
 		subject, _ := o.Get("subject")
@@ -113,9 +114,9 @@ func (u *row) fill(user *User) {
 	}
 }
 
-func parseStrings(text string) []string {
+func (u *row) strings(a attr) []string {
 	var list []string
-	for _, e := range parseList(text) {
+	for _, e := range u.list(a) {
 		list = append(list, e.(string))
 	}
 	return list

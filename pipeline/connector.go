@@ -145,7 +145,7 @@ type Run struct {
 	ID        string
 	Pipeline  string
 	StartedAt time.Time
-	// Attempt counts from 1; a later one reads the rejects of the one before.
+	// Attempt counts from 1; a later one reads the rejects of an earlier one.
 	Attempt int
 	// Plan asks for outcomes as a run would give them, without writing anything anywhere.
 	Plan bool

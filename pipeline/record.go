@@ -52,7 +52,8 @@ type Record struct {
 // Batch is a run of consecutive records, in the order of the source.
 type Batch struct {
 	Records []Record
-	// After is the source's position after this batch, for a Source that is a Resumer; nil otherwise.
+	// After is the source's position after this batch, for a Source that is a Resumer; nil otherwise. The same place has the
+	// same position, however the records before it were divided.
 	After []byte
 }
 

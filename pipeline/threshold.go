@@ -37,7 +37,7 @@ func (t *Threshold) Exceeded(n, total int64) bool {
 	case t == nil:
 		return false
 	case t.IsShare:
-		return float64(n) > t.Share*float64(total)
+		return t.Share < 1 && float64(n) > t.Share*float64(total) // all of them may be more than there were
 	}
 	return n > t.Count
 }

@@ -19,10 +19,11 @@ import (
 
 // app is what the commands share: where they read and write, and the flags of all of them.
 type app struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	registry       *pipeline.Registry
-	plugins        *host.Host
+	stdin    io.Reader
+	stdout   *output
+	stderr   io.Writer
+	registry *pipeline.Registry
+	plugins  *host.Host
 
 	json  bool
 	state string
@@ -33,9 +34,23 @@ type app struct {
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, registry: connectors.Default(), plugins: host.New(pluginCache())}
+	a := &app{stdin: stdin, stdout: &output{Writer: stdout}, stderr: stderr, registry: connectors.Default(), plugins: host.New(pluginCache())}
 	a.registry.Plugin = a.plugins.Load
 	return a
+}
+
+// output is the standard output. It remembers what kept a command from writing to it: few look at every line they print.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(data []byte) (int, error) {
+	n, err := o.Writer.Write(data)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 func (a *app) env() pipeline.Env {

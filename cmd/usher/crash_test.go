@@ -49,18 +49,55 @@ func TestKilledRunEndsAsIfNothingHadHappened(t *testing.T) {
 	dir := t.TempDir()
 	writeCrashUsers(t, filepath.Join(dir, "users.ndjson"), records)
 
+	killAndCompare(t, usher, crashLives(t, dir), records, kills)
+}
+
+// TestKilledUpdateEndsAsIfNothingHadHappened does so where users are there already: for long stretches nobody has changed, so that whole
+// transactions write nothing, then everybody has.
+func TestKilledUpdateEndsAsIfNothingHadHappened(t *testing.T) {
+	records, kills := 120_000, 15
+	if testing.Short() {
+		records, kills = 20_000, 5
+	}
+	usher := buildUsher(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "users.ndjson")
+	writeCrashUsers(t, path, records)
+	lives := crashLives(t, dir)
+	for _, life := range lives {
+		runJSON(t, usher, life, "run", "--json", "--quiet", "--state", "before", "pipeline.yaml")
+	}
+	writeLines(t, path, records, func(maker, changed *users.Maker, line []byte, i int) []byte {
+		if i/(records/10)%3 == 1 {
+			return changed.JSON(line, i)
+		}
+		return maker.JSON(line, i)
+	})
+	killAndCompare(t, usher, lives, records, kills)
+}
+
+// crashLives makes a folder for the run that is left alone and one for the run that is killed.
+func crashLives(t *testing.T, dir string) map[string]string {
+	t.Helper()
 	lives := map[string]string{"undisturbed": filepath.Join(dir, "undisturbed"), "killed": filepath.Join(dir, "killed")}
 	for _, life := range lives {
 		if err := os.Mkdir(life, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Link(filepath.Join(dir, "users.ndjson"), filepath.Join(life, "users.ndjson")); err != nil {
+		if err := os.Symlink(filepath.Join(dir, "users.ndjson"), filepath.Join(life, "users.ndjson")); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(life, "pipeline.yaml"), []byte(crashPipeline), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return lives
+}
+
+// killAndCompare runs the pipeline of one folder in one go, that of the other with kills, and holds all that is left of them
+// against each other.
+func killAndCompare(t *testing.T, usher string, lives map[string]string, records, kills int) {
+	t.Helper()
 	began := time.Now()
 	want := runJSON(t, usher, lives["undisturbed"], "run", "--json", "--quiet", "pipeline.yaml")
 	whole := time.Since(began)
@@ -136,6 +173,17 @@ func TestKilledRunEndsAsIfNothingHadHappened(t *testing.T) {
 
 func writeCrashUsers(t *testing.T, path string, n int) {
 	t.Helper()
+	writeLines(t, path, n, func(maker, changed *users.Maker, line []byte, i int) []byte {
+		if i%10 == 9 {
+			return changed.JSON(line, i/2) // somebody who came before, with another nickname
+		}
+		return maker.JSON(line, i)
+	})
+}
+
+// writeLines writes n lines, of users as they are or as they have changed.
+func writeLines(t *testing.T, path string, n int, lineOf func(maker, changed *users.Maker, line []byte, i int) []byte) {
+	t.Helper()
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
@@ -144,11 +192,7 @@ func writeCrashUsers(t *testing.T, path string, n int) {
 	maker, changed := users.Maker{Seed: 1}, users.Maker{Seed: 1, ChangedShare: 1}
 	var line []byte
 	for i := range n {
-		if i%10 == 9 {
-			line = changed.JSON(line[:0], i/2) // somebody who came before, with another nickname
-		} else {
-			line = maker.JSON(line[:0], i)
-		}
+		line = lineOf(&maker, &changed, line[:0], i)
 		_, _ = w.Write(append(line, '\n'))
 	}
 	if err := w.Flush(); err != nil {

@@ -46,6 +46,11 @@ func (a *app) exit(err error, args []string) int {
 	if !a.began && slices.Contains(args, "--json") {
 		a.json = true // the flags may not have been read
 	}
+	if lost := a.stdout.err; lost != nil && !errors.Is(lost, syscall.EPIPE) && (err == nil || errors.Is(err, lost)) {
+		a.printFailure(failure{Code: "stdout.unwritable", Message: "the result cannot be written: " + lost.Error(),
+			Hint: "make room, or send the standard output elsewhere"})
+		return exitFailed
+	}
 	var code done
 	switch {
 	case err == nil:
@@ -56,9 +61,7 @@ func (a *app) exit(err error, args []string) int {
 		return exitFailed // nobody reads what is printed
 	}
 	f, exit := a.failure(err)
-	if a.json {
-		_ = a.printJSON(map[string]failure{"error": f})
-	} else {
+	if !a.json || a.printJSON(map[string]failure{"error": f}) != nil {
 		a.printFailure(f)
 	}
 	return exit
@@ -103,16 +106,20 @@ func invalid(ds definition.Diagnostics) string {
 
 // printFailure prints an error for a person, on standard error.
 func (a *app) printFailure(f failure) {
-	label := emphasis(a.stderr, "error:")
 	if len(f.Diagnostics) > 0 {
 		fmt.Fprintln(a.stderr, f.Diagnostics.Error())
 		if len(f.Diagnostics) > 1 {
-			fmt.Fprintf(a.stderr, "%s %s\n", label, f.Message)
+			fmt.Fprintf(a.stderr, "%s %s\n", emphasis(a.stderr, "error:"), f.Message)
 		}
 		return
 	}
-	fmt.Fprintf(a.stderr, "%s %s [%s]\n", label, strings.TrimSpace(f.Message), f.Code)
+	a.printProblem("error:", f)
+}
+
+// printProblem prints what is wrong behind a word for how bad it is.
+func (a *app) printProblem(label string, f failure) {
+	fmt.Fprintf(a.stderr, "%s %s [%s]\n", emphasis(a.stderr, label), strings.TrimSpace(f.Message), f.Code)
 	if f.Hint != "" {
-		fmt.Fprintln(a.stderr, indented(f.Hint, "       "))
+		fmt.Fprintln(a.stderr, indented(f.Hint, strings.Repeat(" ", len(label)+1)))
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/definition"
+	"github.com/usher-id/usher/sinks/files"
 )
 
 // exportFlags are the flags of export.
@@ -91,9 +92,13 @@ Secrets (password, mfa, raw, and with --from what looks like one) are only there
 // formatsByExtension finds the format by the name of the file.
 var formatsByExtension = map[string]string{".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".xlsx": "excel"}
 
+// isJSON reports whether a format is one of the two that readers of JSON tell apart by themselves.
+func isJSON(format string) bool { return format == "json" || format == "ndjson" }
+
 // check finds what is wrong with the flags alone, and the format where it is not stated.
 func (f *exportFlags) check() error {
 	wrong := func(message, hint string) error { return &usageError{"usage.flag", message, hint} }
+	f.output = files.Path(f.output)
 	switch {
 	case (f.store == "") == (f.from == ""):
 		return wrong("export reads one of --store and --from", "name a store, such as --store sqlite:users.db, or a pipeline file")
@@ -122,6 +127,9 @@ func (f *exportFlags) check() error {
 	}
 	if !slices.Contains([]string{"json", "ndjson", "csv", "excel"}, f.format) {
 		return wrong(fmt.Sprintf("there is no format %q", f.format), "state --format json, ndjson, csv or excel")
+	}
+	if named := formatsByExtension[strings.ToLower(filepath.Ext(f.output))]; named != "" && named != f.format && !(isJSON(named) && isJSON(f.format)) {
+		return wrong(fmt.Sprintf("the name %s says %s, but --format says %s: whoever opens the file would be misled", f.output, named, f.format), "leave --format out, or name the file by its format")
 	}
 	if f.format != "csv" && (f.delimiter != "" || f.join != "" || f.bom || f.crlf) {
 		return wrong(fmt.Sprintf("--delimiter, --join, --bom and --crlf are about CSV, but the format is %s", f.format), "leave them out, or write --format csv")

@@ -49,16 +49,7 @@ type exported struct {
 // reportExport says what became of an export, and gives its exit code. Where the export itself goes to standard output,
 // the report goes to standard error.
 func (a *app) reportExport(ctx *interruption, doc journal.Document, left []string, runError error) error {
-	var code error
-	switch {
-	case runError != nil:
-		_, exit := a.failure(runError)
-		code = done(exit)
-	case doc.Status == journal.Interrupted:
-		code = done(ctx.exitCode())
-	case doc.Status == journal.CompletedWithFailures:
-		code = done(exitRecords)
-	}
+	code := a.endOf(ctx, doc, runError)
 	if doc.Export.Output == "-" {
 		a.piped.Store(true) // also where there was nothing to write
 	}
@@ -218,7 +209,7 @@ func clipped(text string, most int) string {
 	return text
 }
 
-// listedRuns gives the runs of the state folder; none where there is no such folder, which a person is told.
+// listedRuns gives the runs of the state folder; none where there is no such folder, which a person is told, as of runs that cannot be read.
 func (a *app) listedRuns(plans bool) ([]journal.Document, error) {
 	j, err := a.openJournal()
 	var known *pipeline.Error
@@ -231,5 +222,15 @@ func (a *app) listedRuns(plans bool) ([]journal.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j.List(plans)
+	docs, damaged, err := j.List(plans)
+	a.warnOf(damaged)
+	return docs, err
+}
+
+// warnOf tells of what could not be read, and keeps nobody from the rest.
+func (a *app) warnOf(problems []error) {
+	for _, err := range problems {
+		f, _ := a.failure(err)
+		a.printProblem("warning:", f)
+	}
 }

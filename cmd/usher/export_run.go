@@ -76,9 +76,9 @@ func (f *exportFlags) document() (journal.Document, error) {
 	e := &journal.Export{By: whoami(), Where: f.where, IDs: f.ids, Sort: f.sort, Desc: f.desc, Format: f.format, Output: absoluteInput(f.output), Secrets: f.secrets,
 		Fields: []journal.ExportField{}}
 	if f.store != "" {
-		path, err := identity.DatabasePath(f.store, absolute("."))
+		path, err := f.storePath()
 		if err != nil {
-			return journal.Document{}, &usageError{"usage.flag", "--store: " + err.Error(), ""}
+			return journal.Document{}, err
 		}
 		e.Store = "sqlite:" + path
 	} else {
@@ -134,9 +134,12 @@ func keep(path string, text []byte) error {
 
 // interruptedExport gives the run that an export goes on with, nil where none was interrupted.
 func interruptedExport(j *journal.Journal, p *definition.Pipeline, doc journal.Document) (*journal.Document, error) {
-	docs, err := j.List(false)
+	docs, damaged, err := j.List(false)
 	if err != nil {
 		return nil, err
+	}
+	if len(damaged) > 0 {
+		return nil, damaged[0] // it may be the very one
 	}
 	for _, before := range docs {
 		if before.Export == nil || before.Export.Output != doc.Export.Output || before.Attempt > 1 {
@@ -161,7 +164,7 @@ func (a *app) runExport(cmd *cobra.Command, j *journal.Journal, p *definition.Pi
 	options := engine.Options{Progress: new(engine.Progress)}
 	stop := func() {}
 	if !quiet {
-		stop = watch(a.stderr, options.Progress, doc.Summary.Total)
+		stop = watch(ctx, a.stderr, options.Progress, doc.Summary.Total)
 	}
 	doc, err := engine.Run(ctx, j, doc, enginePipeline(p), options)
 	stop()
@@ -174,6 +177,9 @@ func (a *app) runExport(cmd *cobra.Command, j *journal.Journal, p *definition.Pi
 // exportAgain reads what an earlier export was.
 func (a *app) exportAgain(doc journal.Document) (*definition.Pipeline, error) {
 	text, err := os.ReadFile(doc.PipelineFile)
+	if err == nil && doc.Export.Pipeline == "" && filepath.Base(doc.PipelineFile) != digest(text, "")+".yaml" {
+		err = errors.New(short(doc.PipelineFile) + " was changed")
+	}
 	if err != nil {
 		return nil, &pipeline.Error{Code: "state.corrupted", Message: fmt.Sprintf("what the export %s was cannot be read: %v", doc.RunID, err),
 			Hint: "give the export again", Err: err}
@@ -245,11 +251,21 @@ type exportWords struct {
 	Sink   any   `yaml:"sink"`
 }
 
+// storePath gives the file that --store names.
+func (f *exportFlags) storePath() (string, error) {
+	path, err := identity.DatabasePath(f.store, absolute("."))
+	var known *identity.Error
+	if errors.As(err, &known) {
+		return "", &usageError{known.Code, "--store: " + known.Message, known.Hint}
+	}
+	return path, err
+}
+
 // storeSource gives the source of --store as a pipeline file would name it.
 func (f *exportFlags) storeSource() (any, error) {
-	path, err := identity.DatabasePath(f.store, absolute("."))
+	path, err := f.storePath()
 	if err != nil {
-		return nil, &usageError{"usage.flag", "--store: " + err.Error(), ""}
+		return nil, err
 	}
 	source := map[string]any{"dsn": escaped("sqlite:" + path), "include_secrets": f.secrets}
 	if f.where != "" {

@@ -81,7 +81,7 @@ func (f *hashFlags) checkFormat() error {
 		return nil
 	}
 	if _, err := password.Lookup(f.format); err != nil {
-		return passwordUsage(err, "docs/reference/password-formats.md lists the formats")
+		return passwordUsage(err, "docs/reference/password-formats.md lists the formats; those of plugins are known in their folder, and by --pipeline FILE")
 	}
 	return nil
 }

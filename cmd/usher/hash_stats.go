@@ -71,6 +71,8 @@ type formatStats struct {
 	Format string `json:"format"`
 	Users  int64  `json:"users"`
 	Weaker int64  `json:"weaker"`
+	// Unreadable cannot be verified here.
+	Unreadable int64 `json:"unreadable,omitempty"`
 }
 
 func (a *app) printStats(formats []identity.FormatCount) error {
@@ -97,5 +99,13 @@ func (a *app) printStats(formats []identity.FormatCount) error {
 		fmt.Fprintf(w, "%d\t%d\t  %s\n", f.Users, f.Weaker, name)
 	}
 	fmt.Fprintf(w, "%d\t%d\t  in all\n", out.Users, out.Weaker)
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, f := range out.Formats {
+		if f.Unreadable > 0 && f.Format != "" {
+			fmt.Fprintf(a.stderr, "note: %d of %s cannot be verified here: is its plugin recorded in this folder, or in the pipeline file that --pipeline names?\n", f.Unreadable, f.Format)
+		}
+	}
+	return nil
 }

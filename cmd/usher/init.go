@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -107,6 +108,8 @@ type input struct {
 	preset string
 	// encoding is what a text that is not UTF-8 was taken for.
 	encoding *charset.Guess
+	// arrays are where the records may stand in a file that is one JSON object.
+	arrays []string
 }
 
 // encodingSample is how much of a text is looked at to find out its encoding.
@@ -125,6 +128,9 @@ func (in *input) encodingNote() string {
 }
 
 func (a *app) init(ctx context.Context, given string, flags initFlags) error {
+	if flags.out == "-" {
+		return &usageError{"usage.flag", "init writes a file, not standard output", "the pipeline's paths are relative to its file: name one with -o"}
+	}
 	in, err := a.identifyInput(ctx, given, filepath.Dir(absolute(flags.out)))
 	if err != nil {
 		return err
@@ -162,7 +168,13 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 			Comment: "usher presets show " + in.preset + " prints the mapping"})
 	}
 	collector := profile.New()
-	if result.Sample, err = a.collect(ctx, in, chosen, flags.limit, collector); err != nil {
+	result.Sample, err = a.collect(ctx, in, chosen, flags.limit, collector)
+	if in.preset == "" && (err != nil || profile.Suggest(collector.Profile()).Identifier == "") {
+		if inside, sample, found := a.collectInside(ctx, in, flags.limit); found {
+			collector, result.Sample, err = inside, sample, nil
+		}
+	}
+	if err != nil {
 		return err
 	}
 	p := collector.Profile()
@@ -233,6 +245,9 @@ func (a *app) identifyInput(ctx context.Context, given, dir string) (*input, err
 		return nil, &usageError{"usage.arguments", "init takes a file, not standard input", "a pipeline reads its source more than once"}
 	}
 	path := absolute(given)
+	if !utf8.ValidString(path) {
+		return nil, &usageError{"usage.arguments", "the file's path is not UTF-8, and cannot stand in a pipeline file", "rename the file or folder"}
+	}
 	in := &input{options: map[string]string{"path": path}, title: filepath.Base(given), path: path}
 	written := path
 	if rel, err := filepath.Rel(dir, path); err == nil && !strings.HasPrefix(rel, ".."+string(filepath.Separator)+"..") {
@@ -258,6 +273,8 @@ func (a *app) identifyInput(ctx context.Context, given, dir string) (*input, err
 			in.options["encoding"] = guess.Name
 			in.written = append(in.written, profile.Option{Name: "encoding", Value: guess.Name, Comment: in.encodingNote()})
 		}
+	} else if in.source == "json" {
+		in.arrays = arraysIn(head)
 	}
 	return in, nil
 }

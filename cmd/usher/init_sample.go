@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/profile"
@@ -90,6 +93,53 @@ func (a *app) collect(ctx context.Context, in *input, table *profile.Table, limi
 		collector.Add(&drawn[i])
 	}
 	return s, nil
+}
+
+// maxArrays is how many arrays in a JSON object are tried for users.
+const maxArrays = 10
+
+// arraysIn gives the dotted paths to arrays of objects, as far as they begin in the head of a file that is one JSON object.
+func arraysIn(head []byte) (paths []string) {
+	d := jsontext.NewDecoder(bytes.NewReader(head))
+	if d.PeekKind() != '{' {
+		return nil
+	}
+	for len(paths) < maxArrays {
+		array := d.PeekKind() == '['
+		if _, err := d.ReadToken(); err != nil {
+			return paths
+		}
+		if d.StackDepth() == 0 && d.PeekKind() != 0 {
+			return nil // objects, one after the other, are records
+		}
+		if !array {
+			continue
+		}
+		names := slices.Collect(d.StackPointer().Tokens())
+		if d.PeekKind() == '{' && !slices.ContainsFunc(names, func(name string) bool { return name == "" || strings.Contains(name, ".") }) {
+			paths = append(paths, strings.Join(names, "."))
+		}
+		for depth := d.StackDepth(); d.StackDepth() >= depth; {
+			if _, err := d.ReadToken(); err != nil {
+				return paths
+			}
+		}
+	}
+	return paths
+}
+
+// collectInside is collect for a file that is an object around its records: the first array in it whose elements can be told apart as users.
+func (a *app) collectInside(ctx context.Context, in *input, limit int64) (*profile.Collector, looked, bool) {
+	for _, at := range in.arrays {
+		in.options["at"] = at
+		collector := profile.New()
+		if s, err := a.collect(ctx, in, nil, limit, collector); err == nil && profile.Suggest(collector.Profile()).Identifier != "" {
+			in.written = append(in.written, profile.Option{Name: "at", Value: at, Comment: "the array of the records"})
+			return collector, s, true
+		}
+	}
+	delete(in.options, "at")
+	return nil, looked{}, false
 }
 
 // collectTable reads a table from its beginning, or a large one whose key is a whole number in several places.

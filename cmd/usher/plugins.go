@@ -18,6 +18,7 @@ import (
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/definition"
 	"github.com/usher-id/usher/plugins/host"
+	"github.com/usher-id/usher/plugins/scaffold"
 )
 
 // pluginCache is where it is kept what plugins say of themselves; empty where there is no such place.
@@ -253,6 +254,10 @@ What is printed can stand under plugins: of a pipeline file just as well.`,
 			if err != nil {
 				return err
 			}
+			if !scaffold.ValidName(p.Name) { // recorded, it would keep every other plugin from being read
+				return &usageError{"usage.plugin", fmt.Sprintf("a plugin cannot be called %q", p.Name),
+					"give --name: a word in small letters, with digits, - and _ behind the first letter"}
+			}
 			s, err := a.summarize(cmd.Context(), expanded(p))
 			if err != nil {
 				return err
@@ -299,19 +304,18 @@ func recordPlugin(file string, p pipeline.Plugin) (string, error) {
 	for _, f := range p.Files {
 		entry.Files = append(entry.Files, from(f))
 	}
-	var node yaml.Node
-	if err := node.Encode(entry); err != nil {
-		return fail(err)
-	}
-	replaced := false
+	at := len(doc.Plugins)
 	for i := range doc.Plugins {
 		var old pluginEntry
 		if doc.Plugins[i].Decode(&old) == nil && old.Name == p.Name {
-			doc.Plugins[i], replaced = node, true
+			at, entry.Timeout = i, old.Timeout // which no flag gives
 		}
 	}
-	if !replaced {
-		doc.Plugins = append(doc.Plugins, node)
+	if at == len(doc.Plugins) {
+		doc.Plugins = append(doc.Plugins, yaml.Node{})
+	}
+	if err := doc.Plugins[at].Encode(entry); err != nil {
+		return fail(err)
 	}
 	out, err := yaml.Marshal(&doc)
 	if err == nil {
@@ -336,6 +340,7 @@ type pluginEntry struct {
 	Files   []string          `yaml:"files,omitempty,flow"`
 	Env     []string          `yaml:"env,omitempty,flow"`
 	Options map[string]string `yaml:"options,omitempty"`
+	Timeout string            `yaml:"timeout,omitempty"`
 }
 
 // writeWhole writes a file whole or not at all.

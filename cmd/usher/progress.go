@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/cwriter"
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/usher-id/usher/pipeline/engine"
@@ -18,13 +21,13 @@ const (
 )
 
 // watch shows how a run is getting on until the function it gives is called: a bar on a terminal, else a line now and
-// then. done is how many records a resumed run begins with.
-func watch(w io.Writer, p *engine.Progress, done int64) (stop func()) {
+// then. done is how many records a resumed run begins with, ctx what interrupts it.
+func watch(ctx context.Context, w io.Writer, p *engine.Progress, done int64) (stop func()) {
 	ended, gone := make(chan struct{}), make(chan struct{})
 	m := newMeter(time.Now(), done)
 	interval, show := lineInterval, func(engine.Snapshot) { fmt.Fprintln(w, m.line()) }
 	finish := func() {}
-	if isTerminal(w) {
+	if hasWidth(w) {
 		interval = barInterval
 		show, finish = bar(w, m)
 	}
@@ -37,6 +40,7 @@ func watch(w io.Writer, p *engine.Progress, done int64) (stop func()) {
 			case now := <-ticker.C:
 				s := p.Snapshot()
 				m.update(now, s)
+				m.ending = ctx.Err() != nil
 				show(s)
 			case <-ended:
 				finish()
@@ -48,6 +52,15 @@ func watch(w io.Writer, p *engine.Progress, done int64) (stop func()) {
 		close(ended)
 		<-gone
 	}
+}
+
+// hasWidth reports whether w is a terminal on which a bar has room; one that does not know its size takes lines.
+func hasWidth(w io.Writer) bool {
+	if !isTerminal(w) {
+		return false
+	}
+	width, _, err := cwriter.GetSize(int(w.(*os.File).Fd()))
+	return err == nil && width > 0
 }
 
 // bar draws on a terminal: a bar where the source knows its size. It is gone at the end.
@@ -86,6 +99,7 @@ type meter struct {
 	at       time.Time // of the last update
 	last     engine.Snapshot
 	resumed  bool
+	ending   bool    // what is left in the source is not read any more
 	position int64   // of the source at the start, where that is known
 	rate     float64 // records a second, the recent ones counting most
 }
@@ -121,7 +135,7 @@ func (m *meter) line() string {
 	if s.Size > 0 && s.Position > 0 {
 		share := min(1, float64(s.Position)/float64(s.Size))
 		text += fmt.Sprintf(", %.0f%%", 100*share)
-		if done := s.Position - m.position; done > 0 && share < 1 {
+		if done := s.Position - m.position; done > 0 && share < 1 && !m.ending {
 			left := time.Duration(float64(m.at.Sub(m.start)) * float64(s.Size-s.Position) / float64(done))
 			text += fmt.Sprintf(", %s left", left.Round(time.Second))
 		}

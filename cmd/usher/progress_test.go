@@ -26,6 +26,18 @@ func TestMeter(t *testing.T) {
 	}
 }
 
+// TestMeterOfAnEndingRun has a run be interrupted: while the sink finishes, no time is left in which the rest would be read.
+func TestMeterOfAnEndingRun(t *testing.T) {
+	start := time.Now()
+	m := newMeter(start, 0)
+	m.update(start.Add(time.Second), engine.Snapshot{Done: 10, Position: 200, Size: 1000})
+	m.ending = true
+	m.update(start.Add(2*time.Second), engine.Snapshot{Done: 20, Position: 200, Size: 1000})
+	if got, want := m.line(), "20 records, 10/s, 0 failed, 20%"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // TestMeterOfAResumedRun has a run go on from its 1000th record: that it was so far does not count as speed.
 func TestMeterOfAResumedRun(t *testing.T) {
 	start := time.Now()

@@ -57,18 +57,23 @@ func resultOf(doc journal.Document) result {
 	}
 }
 
-// reportRun says what became of a run that has just ended, and gives its exit code.
-func (a *app) reportRun(ctx *interruption, doc journal.Document, seen *passwords, proved []preflight.Proved, runError error) error {
-	var code error
+// endOf gives the exit code of a run that has ended, as an error; nil where all is well.
+func (a *app) endOf(ctx *interruption, doc journal.Document, runError error) error {
 	switch {
 	case runError != nil:
 		_, exit := a.failure(runError)
-		code = done(exit)
+		return done(exit)
 	case doc.Status == journal.Interrupted:
-		code = done(ctx.exitCode())
+		return done(ctx.exitCode())
 	case doc.Status == journal.CompletedWithFailures:
-		code = done(exitRecords)
+		return done(exitRecords)
 	}
+	return nil
+}
+
+// reportRun says what became of a run that has just ended, and gives its exit code.
+func (a *app) reportRun(ctx *interruption, doc journal.Document, seen *passwords, proved []preflight.Proved, runError error) error {
+	code := a.endOf(ctx, doc, runError)
 	if a.json {
 		out := resultOf(doc)
 		out.Passwords, out.Proof = seen, proved
@@ -396,7 +401,23 @@ func (a *app) printNext(w io.Writer, doc journal.Document) {
 		}
 	case doc.Status == journal.CompletedWithFailures:
 		fmt.Fprintf(w, "\nMend the rejects, then: usher retry %s%s\n", doc.RunID, state)
+		if movedCursor(doc) {
+			fmt.Fprintln(w, "The next run does not read them again unless they change in the source.")
+		}
 	}
+}
+
+// movedCursor reports whether the next run of the pipeline begins behind what a completed one has read.
+func movedCursor(doc journal.Document) bool {
+	if doc.Selection != (journal.Selection{}) {
+		return false
+	}
+	j, err := journal.Open(filepath.Dir(filepath.Dir(filepath.Dir(doc.Outcomes))))
+	if err != nil {
+		return false
+	}
+	cursor, err := j.Cursor(doc.Pipeline)
+	return err == nil && cursor != nil
 }
 
 // runLine is the command line that runs a document's pipeline over the same records.

@@ -31,7 +31,7 @@ id or the beginning of it.`,
 			case journal.Completed, journal.CompletedWithFailures:
 				hint := "`usher run` runs the pipeline again"
 				if doc.Summary.Failed > 0 {
-					hint = fmt.Sprintf("`usher retry %s` feeds its rejects back", doc.RunID)
+					hint = fmt.Sprintf("`usher retry %s%s` feeds its rejects back", doc.RunID, a.stateFlag(a.runsDir()))
 				}
 				return &pipeline.Error{Code: "run.finished", Message: fmt.Sprintf("run %s came to its end: there is nothing to resume", doc.RunID), Hint: hint}
 			case journal.Running:
@@ -125,6 +125,6 @@ func (a *app) readRejects(p *definition.Pipeline, file string) error {
 	if syntax != nil {
 		return syntax
 	}
-	p.Source, p.Deleted = source, append(p.Deleted, gone)
+	p.Source, p.Deleted = journal.RejectLines(source), append(p.Deleted, gone)
 	return nil
 }

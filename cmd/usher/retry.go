@@ -45,8 +45,12 @@ source: mend them there, or mend the pipeline, and retry. The reasons file besid
 			if err := a.readRejects(p, file); err != nil {
 				return err
 			}
+			attempt, err := j.NextAttempt(old)
+			if err != nil {
+				return err
+			}
 			doc := journal.Document{
-				PipelineFile: p.File, PipelineHash: p.Hash, RetryOf: old.RunID, RetryFile: absolute(file), Attempt: old.Attempt + 1,
+				PipelineFile: p.File, PipelineHash: p.Hash, RetryOf: old.RunID, RetryFile: absolute(file), Attempt: attempt,
 				Selection: journal.Selection{Only: old.Selection.Only},
 			}
 			if old.Export != nil {

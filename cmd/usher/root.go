@@ -37,7 +37,6 @@ failed; 4 an end could not be reached; 130 and 143 interrupted, ready to be resu
 			return unknownCommand(cmd, args[0])
 		},
 	}
-	root.SuggestionsMinimumDistance = 2
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -71,6 +70,7 @@ var flagTypes = map[string]string{"int64": "a whole number", "bool": "true or fa
 
 func unknownCommand(cmd *cobra.Command, name string) error {
 	hint := fmt.Sprintf("`%s --help` lists the commands", cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2 // no command takes it from the one above
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
 		hint = fmt.Sprintf("did you mean `%s %s`?", cmd.CommandPath(), strings.Join(near, "` or `"+cmd.CommandPath()+" "))
 	}
@@ -84,7 +84,11 @@ func arguments(least, most int, what string) cobra.PositionalArgs {
 			return nil
 		}
 		given := "nothing was given"
-		if len(args) > 0 {
+		switch len(args) {
+		case 0:
+		case 1:
+			given = "one was given"
+		default:
 			given = fmt.Sprintf("%d were given", len(args))
 		}
 		return &usageError{"usage.arguments", fmt.Sprintf("`%s` takes %s, %s", cmd.CommandPath(), what, given),

@@ -100,7 +100,7 @@ func (a *app) execute(cmd *cobra.Command, j *journal.Journal, p *definition.Pipe
 	defer ctx.stop()
 	stop := func() {}
 	if !quiet {
-		stop = watch(a.stderr, options.Progress, doc.Summary.Total)
+		stop = watch(ctx, a.stderr, options.Progress, doc.Summary.Total)
 	}
 	var census *preflight.Passwords
 	policy := preflight.Policy(p.Passwords)

@@ -80,10 +80,11 @@ func (a *app) showRun(id string) error {
 	if err != nil {
 		return err
 	}
-	attempts, err := j.Attempts(doc.RunID)
+	attempts, damaged, err := j.Attempts(doc.RunID)
 	if err != nil {
 		return err
 	}
+	a.warnOf(damaged)
 	if a.json {
 		shown := struct {
 			result
@@ -110,8 +111,12 @@ func (a *app) showRun(id string) error {
 	w := newTable(a.stdout)
 	for _, attempt := range attempts {
 		s := attempt.Summary
-		fmt.Fprintf(w, "  %d\t%s\t%s\t%d inserted, %d updated, %d skipped, %d failed\n", attempt.Attempt, attempt.RunID,
-			attempt.StartedAt.Local().Format(time.DateTime), s.Inserted, s.Updated, s.Skipped, s.Failed)
+		ended := ""
+		if attempt.Status != journal.Completed && attempt.Status != journal.CompletedWithFailures {
+			ended = ", " + statusWords[attempt.Status]
+		}
+		fmt.Fprintf(w, "  %d\t%s\t%s\t%d inserted, %d updated, %d skipped, %d failed%s\n", attempt.Attempt, attempt.RunID,
+			attempt.StartedAt.Local().Format(time.DateTime), s.Inserted, s.Updated, s.Skipped, s.Failed, ended)
 	}
 	return w.Flush()
 }

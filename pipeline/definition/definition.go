@@ -138,6 +138,20 @@ func (l *loader) load(text []byte) *Pipeline {
 			seen[meant] = true
 		}
 	}
+	for _, path := range l.writes {
+		message, hint := "", "write to another file"
+		if i := slices.IndexFunc(l.reads, func(pattern string) bool { return takes(pattern, path) }); slices.Contains(l.reads, path) {
+			message = "the sink would replace the file that the source reads, " + path
+		} else if file, err := filepath.Abs(l.file); err == nil && file == path {
+			message = "the sink would replace the pipeline file itself, " + path
+		} else if i >= 0 {
+			message, hint = fmt.Sprintf("the sink would write %s, which the next run would read as one of %s", path, l.reads[i]), "write to another folder"
+		} else {
+			continue
+		}
+		at := entries[slices.IndexFunc(entries, func(e entry) bool { return e.name == "sink" })]
+		l.report(at.key, "config.same_file", message, hint)
+	}
 	if r, ok := p.Sink.(pipeline.Reconciler); ok && r.Reconciles() && p.Name == "" {
 		l.report(root, "config.missing_key", "the pipeline has no name, by which the sink knows the users that it brought", "name: and a name that no other pipeline has").length = 1
 	}
@@ -236,6 +250,11 @@ func connect[K, C any](l *loader, e entry, kind string, types map[string]K, part
 	if err != nil {
 		l.refused(err, key, places, spec.Rest)
 	}
+	if _, publishes := any(c).(pipeline.Publisher); publishes { // others may have a file in common with the source, such as one of a key
+		l.writes = pathsOf(spec, config)
+	} else if kind == "source" {
+		l.reads = append(l.reads, pathsOf(spec, config)...)
+	}
 	return c, key.Value
 }
 
@@ -269,6 +288,32 @@ func transformOf(t pipeline.TransformType) (pipeline.Spec, func(pipeline.Env, *p
 
 func sinkOf(t pipeline.SinkType) (pipeline.Spec, func(pipeline.Env, *pipeline.Config) (pipeline.Sink, error)) {
 	return t.Spec, t.New
+}
+
+// pathsOf gives the files that options name, without standard input and output and devices.
+func pathsOf(spec pipeline.Spec, c *pipeline.Config) (paths []string) {
+	for _, o := range spec.Options {
+		switch {
+		case o.Type != pipeline.Path || !c.Has(o.Name):
+		case o.List:
+			paths = append(paths, c.Strings(o.Name)...)
+		default:
+			paths = append(paths, c.String(o.Name))
+		}
+	}
+	return slices.DeleteFunc(paths, func(path string) bool {
+		return path == "-" || strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/")
+	})
+}
+
+// takes reports whether a source that reads all files of a glob, or of a folder, finds the one at path among them.
+func takes(pattern, path string) bool {
+	dir, name := filepath.Split(path)
+	if strings.HasPrefix(name, ".") && !strings.HasPrefix(filepath.Base(pattern), ".") {
+		return false
+	}
+	matches, err := filepath.Match(pattern, path)
+	return err == nil && matches || filepath.Clean(pattern) == filepath.Clean(dir)
 }
 
 // named gives the name of a connector and what stands after it.

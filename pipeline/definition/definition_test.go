@@ -162,6 +162,18 @@ func mustParse(t *testing.T, text string) *definition.Pipeline {
 	return p
 }
 
+// Both ends may be told of one file, as long as the sink does not replace it.
+func TestFileOfBothEnds(t *testing.T) {
+	r := registry()
+	r.Add(pipeline.SinkType{
+		Spec: pipeline.Spec{Name: "remote", Options: []pipeline.Option{{Name: "key", Type: pipeline.Path}}},
+		New:  func(_ pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) { return &drop{config: c}, nil },
+	})
+	if _, err := definition.Parse("p.yaml", []byte("source: { kit: { path: key.pem } }\nsink: { remote: { key: key.pem } }\n"), r, pipeline.Env{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOptionsOfEveryType(t *testing.T) {
 	t.Setenv("USHER_TEST_COUNT", "7")
 	t.Setenv("USHER_TEST_TEXT", "a: [b]\n# c ${HOME}")
@@ -253,7 +265,7 @@ transforms:
       blank:
       name: { given: user.first, family: user.last }
       custom_attributes.legacy_id: user.uid
-      password: { hash: user.password, hasher: bcrypt, format: user.kind, salt: "'x'" }
+      password: { hash: user.password, hasher: bcrypt, format: user.kind, salt: "'x'", charset: latin1, normalization: "'NFC'" }
       mfa.password.hasher: argon2id
       mfa.password.format: { digest: "md5(pass . salt)" }
       hasher: user.h
@@ -279,7 +291,7 @@ sink: drop
 	want := []string{
 		"email = lower(user.mail)", "active : true", "score : 1.10", "id : 12345678901234567890", "nothing : null", "blank : null",
 		"name.given = user.first", "name.family = user.last", "custom_attributes.legacy_id = user.uid", "password.hash = user.password",
-		`password.hasher : "bcrypt"`, "password.format = user.kind", "password.salt = 'x'", `mfa.password.hasher : "argon2id"`, `mfa.password.format.digest : "md5(pass . salt)"`, "hasher = user.h",
+		`password.hasher : "bcrypt"`, "password.format = user.kind", "password.salt = 'x'", `password.charset : "latin1"`, "password.normalization = 'NFC'", `mfa.password.hasher : "argon2id"`, `mfa.password.format.digest : "md5(pass . salt)"`, "hasher = user.h",
 		"roles = [(user.role\n), ('member'\n), 3]", "flags : [1,true,null]", "at : 1970", "day = '1970-01-01'", "when = user.a || user.b", "keep = user.keep",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -288,7 +300,7 @@ sink: drop
 	if list[0].Place != "5:14" {
 		t.Errorf("email is at %s", list[0].Place)
 	}
-	v, err := list[16].Program.Eval(value.ObjectOf(value.Member{Name: "role", Value: "admin"}))
+	v, err := list[18].Program.Eval(value.ObjectOf(value.Member{Name: "role", Value: "admin"}))
 	if text := string(value.AppendJSON(nil, v)); err != nil || text != `["admin","member",3]` {
 		t.Errorf("roles are %s, %v", text, err)
 	}

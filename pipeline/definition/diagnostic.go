@@ -28,6 +28,7 @@ import (
 //	config.wrong_type        a value of another type than the option's
 //	config.bad_value         a value that the option does not take
 //	config.misplaced         a transform that has to stand before others
+//	config.same_file         a sink that would replace a file that the source reads, or write one among those
 //	config.missing_variable  ${NAME} of an environment variable that is not set
 //	config.missing_file      ${file:PATH} of a file that cannot be read
 //	config.bad_interpolation ${…} that is not one of the forms

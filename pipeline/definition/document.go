@@ -35,6 +35,8 @@ type loader struct {
 	found    []*Diagnostic
 	// variables is what env() in expressions reads; nil is the environment.
 	variables func(string) (string, bool)
+	// reads and writes are the files that sources and the sink are told of.
+	reads, writes []string
 	// secrets says where, by line, the values of secret options stand.
 	secrets map[int][]span
 	// others are diagnostics of other files. pluginsFailed says that there may be connectors that could not be asked for.
@@ -137,6 +139,7 @@ func (l *loader) readable() bool {
 var (
 	lineOf  = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
 	placeOf = regexp.MustCompile(`^\[(\d+):(\d+)\] ([^\n]*)`)
+	aliasOf = regexp.MustCompile(`^unknown anchor '(.+)' referenced$`)
 )
 
 // maxExplain bounds the text that is read a second time for the place of an error.
@@ -155,7 +158,9 @@ func (l *loader) syntax(text string, err error) {
 		l.at(line, 1, 1, "config.too_deep", "nested too deeply", "")
 		return
 	}
-	if m := placeOf.FindStringSubmatch(explained(text)); m != nil {
+	if m := aliasOf.FindStringSubmatch(message); m != nil { // neither parser says where
+		line, column = l.aliasPlace(m[1])
+	} else if m := placeOf.FindStringSubmatch(explained(text)); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		column, _ = strconv.Atoi(m[2])
 		message = m[3]
@@ -174,10 +179,43 @@ func (l *loader) syntax(text string, err error) {
 		}
 	case strings.Contains(message, "reserved character") || strings.Contains(message, "cannot start any token"):
 		hint = "put the text in quotes"
+	case strings.Contains(message, "not allowed in this context"):
+		hint = contextHint(shown, column)
+	case strings.Contains(message, "scalar value type") && strings.Contains(shown, ": !"):
+		hint, column = bangHint, utf8.RuneCountInString(shown[:strings.Index(shown, ": !")])+3
+	case aliasOf.MatchString(message):
+		hint = "put the text in quotes if no alias is meant"
 	case strings.Contains(shown, "${"):
 		hint = "inside { } a ${VARIABLE} needs quotes"
 	}
 	l.at(line, column, 1, "config.syntax", "not YAML: "+message, hint)
+}
+
+// bangHint is said where YAML takes an expression such as !user.active for a tag.
+const bangHint = "an expression that begins with ! needs quotes around the whole"
+
+// contextHint says what is behind a value that YAML does not expect in a column of a line: something behind a closing quote or
+// bracket, as in 'Mr ' + user.name, or the wrong column.
+func contextHint(line string, column int) string {
+	before := strings.TrimRight(string([]rune(line)[:min(max(column-1, 0), utf8.RuneCountInString(line))]), " ")
+	switch {
+	case before == "":
+		return "what belongs together begins in the same column"
+	case strings.ContainsAny(before[len(before)-1:], `'"]}`):
+		return `what begins with a quote, [ or { needs quotes around the whole: "'Mr ' + user.name"`
+	}
+	return ""
+}
+
+// aliasPlace finds the first alias of that name.
+func (l *loader) aliasPlace(name string) (line, column int) {
+	alias := regexp.MustCompile(`(?:^|[\s\[{,])(\*` + regexp.QuoteMeta(name) + `)(?:$|[\s\]},])`)
+	for i, text := range l.lines {
+		if m := alias.FindStringSubmatchIndex(text); m != nil {
+			return i + 1, utf8.RuneCountInString(text[:m[2]]) + 1
+		}
+	}
+	return 1, 1
 }
 
 // secondColon finds the ": " that YAML stumbles over in a line such as "filter: user.a ? 1 : 2".
@@ -230,7 +268,11 @@ func (l *loader) bounded(root *yaml.Node) bool {
 		if n.Kind == yaml.AliasNode {
 			children = []*yaml.Node{n.Alias}
 		} else if tag := n.ShortTag(); !knownTags[tag] && good {
-			l.report(n, "config.tag", "the tag "+tag+" has no meaning here", "take it out")
+			hint := "take it out"
+			if !strings.HasPrefix(tag, "!!") {
+				hint = bangHint + "; else take it out"
+			}
+			l.report(n, "config.tag", "the tag "+tag+" has no meaning here", hint)
 			good = false
 		}
 		for _, child := range children {

@@ -58,15 +58,17 @@ func dotted(target string) bool {
 }
 
 // words are the parts of a password whose values are words and not expressions.
-var words = map[string]bool{"hasher": true, "format": true, "position": true, "encoding": true, "format.digest": true}
+var words = map[string]bool{
+	"hasher": true, "format": true, "position": true, "encoding": true, "charset": true, "normalization": true, "format.digest": true,
+}
 
 var mentionsUser = regexp.MustCompile(`\buser\b`)
 
 // isWord reports whether the leaf of a target is a word such as bcrypt: that of password.hasher and its like, unless
-// its text is an expression over user.
+// its text is an expression over user, or one that begins with a quote.
 func isWord(target, text string) bool {
 	rest, ok := strings.CutPrefix(strings.TrimPrefix(target, "mfa."), "password.")
-	return ok && words[rest] && !mentionsUser.MatchString(text)
+	return ok && words[rest] && !mentionsUser.MatchString(text) && strings.TrimLeft(text, "'\"`") == text
 }
 
 func (l *loader) leaf(n *yaml.Node, a *pipeline.Assignment) bool {

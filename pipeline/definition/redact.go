@@ -14,9 +14,18 @@ import (
 // span is a part of a line: the columns from from up to to.
 type span struct{ from, to int }
 
-// hide keeps the value of a secret option out of excerpts. The name of a variable is no secret.
+// hide keeps the value of a secret option out of excerpts. The name of a variable is no secret, nor is that of a member.
 func (l *loader) hide(n *yaml.Node) {
 	n = follow(n)
+	if n.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if isNull(n.Content[i+1]) { // { s3cret } is a key
+				l.hide(n.Content[i])
+			}
+			l.hide(n.Content[i+1])
+		}
+		return
+	}
 	if n.Kind != yaml.ScalarNode {
 		for _, child := range n.Content {
 			l.hide(child)

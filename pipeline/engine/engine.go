@@ -8,6 +8,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ func (p *Pipeline) arrange() {
 // at first let a run get on that keeps dying. The time keeps slow sinks from losing more than a few seconds of work; where
 // commits take long themselves, as with a big store on a slow disk, they come the more seldom, or nothing else would get done.
 const (
-	DefaultBatchSize = 160
+	DefaultBatchSize = 128
 	firstCommit      = 2_000
 	lastCommit       = 50_000
 	commitInterval   = 5 * time.Second
@@ -97,7 +98,8 @@ func (p *Progress) Snapshot() Snapshot {
 
 // Run executes the pipeline. A doc with a RunID is resumed from its checkpoint, another is a new run. When ctx is
 // cancelled, the batches that were read are finished, a checkpoint is written and the status is interrupted. The
-// document tells what became of the run; the error is what stopped it, also where the document could be written.
+// document tells what became of the run, and is empty if it did not begin; the error is what stopped it, also where the
+// document could be written.
 func Run(ctx context.Context, j *journal.Journal, doc journal.Document, p Pipeline, o Options) (journal.Document, error) {
 	if p.BatchSize == 0 {
 		p.BatchSize = DefaultBatchSize
@@ -119,17 +121,20 @@ func Run(ctx context.Context, j *journal.Journal, doc journal.Document, p Pipeli
 	if !r.resumed {
 		doc.RunID = journal.NewRunID(time.Now())
 	}
-	if !doc.Plan {
-		release, err := j.Lock(p.Name, doc.RunID)
-		if err != nil {
-			return doc, err
+	release, err := j.LockRun(doc)
+	if err != nil {
+		return journal.Document{}, err
+	}
+	defer release()
+	if r.resumed {
+		if err := untouched(j, doc); err != nil {
+			return journal.Document{}, err
 		}
-		defer release()
 	}
 	cursored, _ := p.Source.(pipeline.Cursored)
 	if cursored != nil {
 		if err := setCursor(j, cursored, &doc, r.resumed); err != nil {
-			return doc, err
+			return journal.Document{}, err
 		}
 	}
 	var names []string
@@ -138,14 +143,13 @@ func Run(ctx context.Context, j *journal.Journal, doc journal.Document, p Pipeli
 			names = append(names, s.SecretFields()...)
 		}
 	}
-	var err error
 	rejecter, _ := p.Source.(pipeline.Rejecter)
 	begin := j.Start
 	if r.resumed {
 		begin = j.Resume
 	}
 	if r.journal, err = begin(doc, rejecter, pipeline.SecretFunc(names...)); err != nil {
-		return doc, err
+		return journal.Document{}, err
 	}
 	defer r.journal.Close()
 	r.secret = pipeline.SecretFunc(names...)
@@ -166,6 +170,17 @@ func Run(ctx context.Context, j *journal.Journal, doc journal.Document, p Pipeli
 		err = j.SetCursor(p.Name, r.cursor)
 	}
 	return doc, err
+}
+
+// untouched is an error where another process has gone on with the run since doc was read: what doc says of its checkpoint
+// is no longer true.
+func untouched(j *journal.Journal, doc journal.Document) error {
+	now, err := j.Load(doc.RunID)
+	if err == nil && now.Resumed != doc.Resumed {
+		return &pipeline.Error{Code: "state.locked", Message: fmt.Sprintf("run %s was resumed by another process just now", doc.RunID),
+			Hint: "`usher runs` shows what became of it"}
+	}
+	return err
 }
 
 // setCursor tells the source where to begin: where the last completed run ended, or for a resumed run where it began itself.
@@ -240,6 +255,9 @@ func (r *runner) run(ctx context.Context) (status string, err error) {
 
 	defer r.Source.Close()
 	defer r.Sink.Close()
+	if err := r.bearable(doc.Summary); err != nil { // what stopped an earlier life of the run still does
+		return journal.FailedStatus, err
+	}
 	if err := r.open(ctx, doc); err != nil {
 		if ctx.Err() != nil {
 			return journal.Interrupted, nil
@@ -270,10 +288,8 @@ func (r *runner) run(ctx context.Context) (status string, err error) {
 			Message: fmt.Sprintf("%d records were read, but the outcomes are %+v", before+r.emitted-r.leftOut, summary),
 			Hint:    "this is a defect of usher; please report it"}
 	}
-	if r.MaxFailures.Exceeded(summary.Failed, summary.Total) {
-		return journal.FailedStatus, &pipeline.Error{Code: "run.too_many_failures",
-			Message: fmt.Sprintf("%d of %d records failed, max_failures is %s", summary.Failed, summary.Total, r.MaxFailures),
-			Hint:    "mend the mapping or the data and run again, or raise max_failures and resume"}
+	if err := r.bearable(summary); err != nil {
+		return journal.FailedStatus, err
 	}
 	if err := r.leftovers(doc); err != nil {
 		return journal.FailedStatus, err
@@ -301,6 +317,16 @@ func (r *runner) run(ctx context.Context) (status string, err error) {
 	return journal.Completed, nil
 }
 
+// bearable is an error where more records failed than the run bears.
+func (r *runner) bearable(s journal.Summary) error {
+	if !r.MaxFailures.Exceeded(s.Failed, s.Total) {
+		return nil
+	}
+	return &pipeline.Error{Code: "run.too_many_failures",
+		Message: fmt.Sprintf("%d of %d records failed, max_failures is %s", s.Failed, s.Total, r.MaxFailures),
+		Hint:    "mend the mapping or the data and run again, or raise max_failures and resume"}
+}
+
 // leftovers has the journal tell which joined records were nobody's partner, where the run saw whose they could be.
 func (r *runner) leftovers(doc journal.Document) error {
 	joined, ok := r.Source.(pipeline.Joined)
@@ -308,6 +334,11 @@ func (r *runner) leftovers(doc journal.Document) error {
 		return nil
 	}
 	return guard("source", func() error { return r.journal.Leftovers(joined.Leftovers) })
+}
+
+func sourceChanged() error {
+	return &pipeline.Error{Code: "run.source_changed", Message: "the source is not what it was when the run began",
+		Hint: "run the pipeline again from the start: what is done already will be unchanged"}
 }
 
 func isOrdered(t pipeline.Transform) bool {
@@ -349,8 +380,7 @@ func (r *runner) open(ctx context.Context, doc journal.Document) error {
 			return err
 		}
 		if r.resumed && doc.Fingerprint != "" && doc.Fingerprint != now {
-			return &pipeline.Error{Code: "run.source_changed", Message: "the source is not what it was when the run began",
-				Hint: "run the pipeline again from the start: what is done already will be unchanged"}
+			return sourceChanged()
 		}
 		r.journal.SetFingerprint(now)
 	}
@@ -445,7 +475,8 @@ func send[T any](ctx context.Context, to chan<- T, v T) bool {
 
 // read is the first stage. Its own errors are kept in r.readErr, so that what was read before them is finished.
 func (r *runner) read(reading, work context.Context, toTransform, inOrder chan<- *job) {
-	selection := r.journal.Document().Selection
+	doc := r.journal.Document()
+	selection, position := doc.Selection, doc.Checkpoint.Source
 	next := int64(0)
 	if !r.replay {
 		next = r.from
@@ -455,8 +486,16 @@ func (r *runner) read(reading, work context.Context, toTransform, inOrder chan<-
 		end = selection.Offset + selection.Limit
 	}
 	for reading.Err() == nil && (end < 0 || next < end) {
+		size, replayed := r.BatchSize, r.replay && next < r.from
+		if replayed {
+			size = int(min(int64(size), r.from-next)) // to end where the checkpoint is
+		}
 		var b *pipeline.Batch
-		err := guard("source", func() (err error) { b, err = r.Source.Next(reading, r.BatchSize); return err })
+		err := guard("source", func() (err error) { b, err = r.Source.Next(reading, size); return err })
+		if err == io.EOF && replayed {
+			r.readErr = sourceChanged()
+			return
+		}
 		if err == io.EOF {
 			r.endReached, r.exhausted = true, true
 			return
@@ -475,6 +514,10 @@ func (r *runner) read(reading, work context.Context, toTransform, inOrder chan<-
 			}
 		}
 		next += int64(len(records))
+		if replayed && next == r.from && position != nil && b.After != nil && !bytes.Equal(position, b.After) {
+			r.readErr = sourceChanged() // records have come or gone before the checkpoint: by their number, some would be left out
+			return
+		}
 		if end >= 0 && next > end {
 			records = records[:int64(len(records))-(next-end)]
 			next = end

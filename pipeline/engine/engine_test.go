@@ -356,6 +356,11 @@ func TestMaxFailures(t *testing.T) {
 		if doc.Status != journal.FailedStatus || sink.finished || doc.Checkpoint.Next != tt.total {
 			t.Errorf("%v: status %s, next %d", tt.limit, doc.Status, doc.Checkpoint.Next)
 		}
+		p.Source = &numbers{n: 100, bad: odd}
+		// Nothing more is done as long as the run bears no more: so a run that is killed at its end ends as it would have.
+		if doc, err = run(t, dir, p, doc, engine.Options{}); !errors.As(err, &e) || e.Code != "run.too_many_failures" || doc.Summary.Total != tt.total {
+			t.Errorf("%v, resumed as it was: %v %+v", tt.limit, err, doc.Summary)
+		}
 		p.Source, p.MaxFailures = &numbers{n: 100, bad: odd}, nil
 		doc, err = run(t, dir, p, doc, engine.Options{})
 		if err != nil || doc.Summary != (journal.Summary{Total: 100, Inserted: 50, Failed: 50}) || !sink.finished {
@@ -428,6 +433,32 @@ func TestSecondRunIsRefusedWhileOneGoesOn(t *testing.T) {
 	release()
 	if _, err = run(t, dir, engine.Pipeline{Source: &numbers{n: 1}, Sink: &memory{dieAt: -1}}, journal.Document{}, engine.Options{}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A run that another process went on with, between the reading of its document and the taking of its lock, is left alone.
+func TestRunIsResumedOnce(t *testing.T) {
+	dir := t.TempDir()
+	sink := &memory{dieAt: 15}
+	stopped, err := run(t, dir, engine.Pipeline{Source: &numbers{n: 20}, Sink: sink, BatchSize: 10}, journal.Document{}, engine.Options{})
+	if err == nil {
+		t.Fatal(stopped.Status)
+	}
+	sink.dieAt = -1
+	resume := func() (journal.Document, error) {
+		return run(t, dir, engine.Pipeline{Source: &numbers{n: 20}, Sink: sink, BatchSize: 10}, stopped, engine.Options{})
+	}
+	done, err := resume()
+	if err != nil || done.Summary.Total != 20 {
+		t.Fatal(err, done.Summary)
+	}
+	doc, err := resume()
+	var e *pipeline.Error
+	if !errors.As(err, &e) || e.Code != "state.locked" || doc.Outcomes != "" {
+		t.Errorf("resumed again: %v %+v", err, doc)
+	}
+	if doc, err := openJournal(t, dir).Load(done.RunID); err != nil || doc.Status != journal.Completed || len(outcomes(t, doc.Outcomes)) != 20 {
+		t.Errorf("%v %+v", err, doc)
 	}
 }
 
@@ -520,6 +551,63 @@ func TestAnotherSourceIsNotedOnResume(t *testing.T) {
 	var e *pipeline.Error
 	if !errors.As(err, &e) || e.Code != "run.source_changed" {
 		t.Fatal(err)
+	}
+}
+
+// placed is a source of some numbers that knows its place by the last of them, as one by the keys of a table.
+type placed struct {
+	numbers
+	list []int64
+}
+
+func (s *placed) OpenAt(context.Context, []byte) error { panic("not with ordered transforms") }
+
+func (s *placed) Next(_ context.Context, most int) (*pipeline.Batch, error) {
+	b := &pipeline.Batch{}
+	for ; len(b.Records) < most && s.next < len(s.list) && (s.breakAt == 0 || s.next < s.breakAt); s.next++ {
+		b.Records = append(b.Records, pipeline.Record{Source: value.ObjectOf(value.Member{Name: "n", Value: s.list[s.next]})})
+		b.After = strconv.AppendInt(nil, s.list[s.next], 10)
+	}
+	switch {
+	case len(b.Records) > 0:
+		return b, nil
+	case s.next < len(s.list):
+		return nil, &pipeline.Error{Code: "numbers.broken", Message: "the source broke"}
+	}
+	return nil, io.EOF
+}
+
+// What is read again for ordered transforms is counted: where it is not what it was, records would be left out.
+func TestSourceThatChangedIsNotReplayed(t *testing.T) {
+	list := func(n int64, without ...int64) *placed {
+		s := &placed{}
+		for i := range n {
+			if !slices.Contains(without, i) {
+				s.list = append(s.list, i)
+			}
+		}
+		return s
+	}
+	for name, tt := range map[string]struct {
+		source  *placed
+		changed bool
+	}{
+		"as it was": {list(40), false}, "one fewer before": {list(40, 3), true}, "one fewer behind": {list(40, 35), false}, "fewer": {list(8), true},
+	} {
+		dir := t.TempDir()
+		broken := list(40)
+		broken.breakAt = 20
+		p := engine.Pipeline{Source: broken, Sink: &memory{dieAt: -1}, BatchSize: 10, Transforms: []pipeline.Transform{&remembering{}}}
+		doc, err := run(t, dir, p, journal.Document{}, engine.Options{})
+		if err == nil || doc.Checkpoint.Next != 20 {
+			t.Fatal(err, doc.Checkpoint)
+		}
+		p.Source, p.BatchSize = tt.source, 7
+		doc, err = run(t, dir, p, doc, engine.Options{})
+		var e *pipeline.Error
+		if changed := errors.As(err, &e) && e.Code == "run.source_changed"; changed != tt.changed || !changed && err != nil {
+			t.Errorf("%s: %v %+v", name, err, doc.Summary)
+		}
 	}
 }
 

@@ -1,10 +1,15 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"github.com/usher-id/usher/pipeline"
 )
 
 // Cursor gives what SetCursor kept for a pipeline, nil for nothing.
@@ -13,8 +18,23 @@ func (j *Journal) Cursor(pipelineName string) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return text, stateError(err)
+	if err != nil {
+		return nil, stateError(err)
+	}
+	cursor := text[:max(0, len(text)-sealSize)]
+	if !bytes.Equal(text, sealed(cursor)) {
+		return nil, &pipeline.Error{Code: "state.corrupted", Message: fmt.Sprintf("the cursor of pipeline %s in %s is damaged", pipelineName, j.cursorPath(pipelineName)),
+			Hint: "`usher run --full` reads everything and makes a new one; `usher cursor set` puts one back that you know"}
+	}
+	return cursor, nil
 }
+
+// sealed gives a cursor as it is kept, with its checksum behind it: one that was changed would have records left out.
+func sealed(cursor []byte) []byte {
+	return fmt.Appendf(slices.Clone(cursor), "\n%08x\n", sumOf(cursor))
+}
+
+const sealSize = 10
 
 // SetCursor keeps how far the completed runs of a pipeline have read, for the next one to begin there; nil forgets it.
 func (j *Journal) SetCursor(pipelineName string, cursor []byte) error {
@@ -28,7 +48,7 @@ func (j *Journal) SetCursor(pipelineName string, cursor []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return stateError(err)
 	}
-	return stateError(replaceFile(path, cursor))
+	return stateError(replaceFile(path, sealed(cursor)))
 }
 
 func (j *Journal) cursorPath(pipelineName string) string {

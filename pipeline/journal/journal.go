@@ -16,11 +16,14 @@
 package journal
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -169,6 +172,11 @@ type Checkpoint struct {
 	RejectsSize  int64 `json:"rejects_size"`
 	ReasonsSize  int64 `json:"reasons_size"`
 	LeftSize     int64 `json:"unmatched_left_size,omitempty"`
+	// The checksums of that much of them.
+	OutcomesSum uint32 `json:"outcomes_sum,omitempty"`
+	RejectsSum  uint32 `json:"rejects_sum,omitempty"`
+	ReasonsSum  uint32 `json:"reasons_sum,omitempty"`
+	LeftSum     uint32 `json:"unmatched_left_sum,omitempty"`
 	// Source and Sink are the positions that the connectors gave.
 	Source []byte `json:"source,omitempty"`
 	Sink   []byte `json:"sink,omitempty"`
@@ -183,7 +191,7 @@ type Document struct {
 	PipelineHash string `json:"pipeline_hash,omitempty"`
 	// Plan is set for a plan: outcomes as a run would give them.
 	Plan bool `json:"plan,omitempty"`
-	// Attempt counts from 1; RetryOf is the run whose rejects this one reads, RetryFile the absolute path of the file that
+	// Attempt counts a run and all its retries from 1; RetryOf is the run whose rejects this one reads, RetryFile the absolute path of the file that
 	// holds them.
 	Attempt   int    `json:"attempt"`
 	RetryOf   string `json:"retry_of,omitempty"`
@@ -243,14 +251,42 @@ func Open(dir string) (*Journal, error) {
 	return &Journal{dir}, nil
 }
 
+// LockRun takes the lock that a run holds while it goes on, and gives the function that releases it: that of its pipeline or, for a
+// plan, which stands in nobody's way, one of its own.
+func (j *Journal) LockRun(doc Document) (release func(), err error) {
+	unlock, err := j.Lock(doc.lockName(), doc.RunID)
+	if err != nil || !doc.Plan {
+		return unlock, err
+	}
+	return func() {
+		_ = os.Remove(j.lockPath(doc.lockName()))
+		unlock()
+	}, nil
+}
+
+func (d *Document) lockName() string {
+	if d.Plan {
+		return "plan " + d.RunID
+	}
+	return d.Pipeline
+}
+
+func (j *Journal) lockPath(name string) string {
+	return filepath.Join(j.dir, "locks", fileName(name)+".lock")
+}
+
 // Lock takes the lock of a pipeline for a run and gives the function that releases it. A lock whose process is dead
 // is free. The error for a taken one has the code state.locked.
 func (j *Journal) Lock(pipelineName, runID string) (release func(), err error) {
-	path := filepath.Join(j.dir, "locks", fileName(pipelineName)+".lock")
+	path := j.lockPath(pipelineName)
 	lock := flock.New(path, flock.SetPermissions(0o600))
-	got, err := lock.TryLock()
-	if err != nil {
-		return nil, &pipeline.Error{Code: "state.unusable", Message: "cannot lock " + path + ": " + err.Error(), Err: err}
+	// Who looks whether a run goes on holds its lock for a moment.
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	got, err := lock.TryLockContext(ctx, 20*time.Millisecond)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return nil, &pipeline.Error{Code: "state.unusable", Message: "cannot lock " + path + ": " + err.Error(),
+			Hint: "give the process permission to write there, or name another state folder with --state", Err: err}
 	}
 	if !got {
 		holder := "another process"
@@ -261,13 +297,17 @@ func (j *Journal) Lock(pipelineName, runID string) (release func(), err error) {
 			Message: fmt.Sprintf("pipeline %s is being run already by %s", pipelineName, holder),
 			Hint:    "wait for that run to end, or stop it"}
 	}
-	text := fmt.Sprintf("process %d (run %s)\n", os.Getpid(), runID)
+	text := fmt.Sprintf("process %d %s\n", os.Getpid(), lockedFor(runID))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		_ = lock.Close()
-		return nil, &pipeline.Error{Code: "state.unusable", Message: "cannot write " + path + ": " + err.Error(), Err: err}
+		return nil, &pipeline.Error{Code: "state.unusable", Message: "cannot write " + path + ": " + err.Error(),
+			Hint: "make room, or name another state folder with --state", Err: err}
 	}
 	return func() { _ = lock.Close() }, nil
 }
+
+// lockedFor is how a lock names its run.
+func lockedFor(runID string) string { return "(run " + runID + ")" }
 
 // fileName makes a name safe as a file name, and keeps different names different.
 func fileName(name string) string {
@@ -309,6 +349,9 @@ func (j *Journal) Load(id string) (Document, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return doc, err
 	}
+	if _, err := os.Stat(j.runDir(id)); err == nil {
+		return Document{}, j.unknown(id)
+	}
 	names, err := j.names()
 	if err != nil {
 		return Document{}, err
@@ -319,10 +362,14 @@ func (j *Journal) Load(id string) (Document, error) {
 			found = append(found, name)
 		}
 	}
-	if len(found) != 1 {
+	switch len(found) {
+	case 0:
 		return Document{}, j.unknown(id)
+	case 1:
+		return j.Load(found[0])
 	}
-	return j.read(found[0])
+	return Document{}, &pipeline.Error{Code: "state.ambiguous_run", Message: fmt.Sprintf("%d runs in %s begin with %q", len(found), j.dir, id),
+		Hint: "write more of the id: `usher runs --plans` lists them"}
 }
 
 func (j *Journal) unknown(id string) error {
@@ -348,24 +395,98 @@ func (j *Journal) runDir(id string) string { return filepath.Join(j.dir, "runs",
 
 func (j *Journal) read(id string) (Document, error) {
 	text, err := os.ReadFile(filepath.Join(j.runDir(id), "run.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		if info, e := os.Stat(filepath.Join(j.runDir(id), "outcomes.ndjson")); e == nil && info.Size() > 0 {
+			return Document{}, j.corrupted(id, errors.New("its run.json is missing"))
+		}
+		return Document{}, err // its process died before it began
+	}
 	if err != nil {
-		return Document{}, err
+		return Document{}, &pipeline.Error{Code: "state.unusable", Message: fmt.Sprintf("run %s cannot be read: %v", id, err),
+			Hint: "give the process permission to read the state folder, or check the disk", Err: err}
 	}
-	var doc Document
-	if err := json.Unmarshal(text, &doc); err != nil {
-		return Document{}, &pipeline.Error{Code: "state.corrupted", Message: fmt.Sprintf("run %s cannot be read: %v", id, err),
-			Hint: "the run's document is damaged: move the folder " + j.runDir(id) + " away", Err: err}
+	doc, err := decodeDocument(text)
+	if err == nil && doc.RunID != id {
+		err = errors.New("it is the document of run " + strconv.Quote(doc.RunID))
 	}
-	if doc.Status == Running && !j.locked(doc.Pipeline) {
+	if err != nil {
+		return Document{}, j.corrupted(id, err)
+	}
+	doc.moved(j.runDir(id))
+	if doc.Status == Running && !j.locked(doc) {
 		doc.Status = Interrupted // its process died
 	}
 	return doc, nil
 }
 
-// locked reports whether a living process holds the lock of the pipeline.
-func (j *Journal) locked(pipelineName string) bool {
-	path := filepath.Join(j.dir, "locks", fileName(pipelineName)+".lock")
-	if _, err := os.Stat(path); err != nil {
+func (j *Journal) corrupted(id string, err error) error {
+	return &pipeline.Error{Code: "state.corrupted", Message: fmt.Sprintf("run %s cannot be read: %v", id, err),
+		Hint: "the run's document is damaged: move the folder " + j.runDir(id) + " away", Err: err}
+}
+
+// checksum begins the last member of run.json: the CRC-32C of all that is before. A document with one bit changed may well be
+// JSON still, with another checkpoint.
+const checksum = ",\n  \"checksum\": \""
+
+func encodeDocument(doc Document) ([]byte, error) {
+	text, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	text = bytes.TrimSuffix(text, []byte("\n}"))
+	return fmt.Appendf(text, "%s%08x\"\n}\n", checksum, sumOf(text)), nil
+}
+
+// decodeDocument takes documents without a checksum, too.
+func decodeDocument(text []byte) (doc Document, err error) {
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return Document{}, err
+	}
+	i := bytes.LastIndex(text, []byte(checksum))
+	if i >= 0 && !bytes.HasPrefix(text[i+len(checksum):], fmt.Appendf(nil, "%08x\"", sumOf(text[:i]))) {
+		return Document{}, errors.New("its checksum does not fit")
+	}
+	return doc, nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func sumOf(text []byte) uint32 { return crc32.Checksum(text, castagnoli) }
+
+// moved mends the paths of a document that is read from another folder than it was written in, since that was renamed or copied:
+// the run's files lie beside the document; a pipeline file that lay where the state folder did, or below, is the one that does so now.
+func (d *Document) moved(dir string) {
+	was := filepath.Dir(d.Outcomes)
+	if d.Outcomes == "" || was == dir {
+		return
+	}
+	files := []*string{&d.Outcomes, &d.Rejects, &d.Reasons, &d.UnmatchedLeft, &d.UnmatchedRight}
+	if d.Reconciled != nil {
+		files = append(files, &d.Reconciled.Users)
+	}
+	for _, file := range files {
+		if *file != "" {
+			*file = filepath.Join(dir, filepath.Base(*file))
+		}
+	}
+	above := func(runDir string) string { return filepath.Join(runDir, "..", "..", "..") } // what the state folder lies in
+	for _, file := range []*string{&d.PipelineFile, &d.RetryFile} {
+		rel, err := filepath.Rel(above(was), *file)
+		if err != nil || !filepath.IsLocal(rel) {
+			continue
+		}
+		now := filepath.Join(above(dir), rel)
+		if _, err := os.Stat(now); err == nil {
+			*file = now
+		}
+	}
+}
+
+// locked reports whether a living process holds the lock for this run.
+func (j *Journal) locked(doc Document) bool {
+	path := j.lockPath(doc.lockName())
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), lockedFor(doc.RunID)) {
 		return false
 	}
 	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
@@ -374,43 +495,75 @@ func (j *Journal) locked(pipelineName string) bool {
 	return err == nil && !got
 }
 
-// List gives all runs, newest first, and plans too where they are asked for.
-func (j *Journal) List(plans bool) ([]Document, error) {
+// List gives all runs, newest first, and plans too where they are asked for. Runs whose documents are damaged are not among them, but each
+// is told of in damaged.
+func (j *Journal) List(plans bool) (docs []Document, damaged []error, err error) {
 	names, err := j.names()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	docs := make([]Document, 0, len(names))
+	docs = make([]Document, 0, len(names))
 	for _, name := range names {
 		doc, err := j.read(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // its process died before it began
 		}
 		if err != nil {
-			return nil, err
+			damaged = append(damaged, err)
+			continue
 		}
 		if plans || !doc.Plan {
 			docs = append(docs, doc)
 		}
 	}
 	slices.SortStableFunc(docs, func(a, b Document) int { return b.StartedAt.Compare(a.StartedAt) })
-	return docs, nil
+	return docs, damaged, nil
 }
 
-// Attempts gives the run and the runs that retried it, and theirs, oldest first.
-func (j *Journal) Attempts(id string) ([]Document, error) {
-	all, err := j.List(true)
+// Attempts gives the run and the runs that retried it, and theirs, oldest first. Which runs are damaged is told as by List.
+func (j *Journal) Attempts(id string) (attempts []Document, damaged []error, err error) {
+	all, damaged, err := j.List(true)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.Reverse(all)
+	// By the attempt first: a clock that was set back must not part a run from its retries.
+	slices.SortStableFunc(all, func(a, b Document) int { return a.Attempt - b.Attempt })
 	family := map[string]bool{id: true}
-	var attempts []Document
 	for _, doc := range all {
 		if family[doc.RunID] || doc.RetryOf != "" && family[doc.RetryOf] {
 			family[doc.RunID] = true
 			attempts = append(attempts, doc)
 		}
 	}
-	return attempts, nil
+	return attempts, damaged, nil
+}
+
+// NextAttempt gives the number of a retry of a run: the next in its whole family, since two retries of one run are two attempts, each
+// with an output of its own.
+func (j *Journal) NextAttempt(doc Document) (int, error) {
+	all, _, err := j.List(true)
+	if err != nil {
+		return 0, err
+	}
+	parents := map[string]string{}
+	for _, d := range all {
+		parents[d.RunID] = d.RetryOf
+	}
+	first := func(id string) string {
+		for range all { // at most: nothing keeps damaged documents from naming each other
+			if parents[id] == "" {
+				break
+			}
+			id = parents[id]
+		}
+		return id
+	}
+	last := doc.Attempt
+	for _, d := range all {
+		if first(d.RunID) == first(doc.RunID) {
+			last = max(last, d.Attempt)
+		}
+	}
+	return last + 1, nil
 }

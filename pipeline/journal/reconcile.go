@@ -45,7 +45,7 @@ type MissingList struct {
 
 // BeginReconcile begins the list anew.
 func (r *Run) BeginReconcile() (*MissingList, error) {
-	file, err := openAppend(filepath.Join(r.dir, "missing.ndjson"), 0)
+	file, err := openAppend(filepath.Join(r.dir, "missing.ndjson"), 0, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,8 @@ package journal
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -57,14 +57,7 @@ func (j *Journal) Start(doc Document, rejecter pipeline.Rejecter, secret func(st
 	doc.Status = Running
 	doc.Outcomes = filepath.Join(dir, "outcomes.ndjson")
 	r := &Run{doc: doc, dir: dir, rejecter: rejecter, secret: secret, durable: durable{joins: slices.Clone(doc.Joins)}}
-	if err := r.open(); err != nil {
-		return nil, err
-	}
-	if err := r.save(); err != nil {
-		r.Close()
-		return nil, err
-	}
-	return r, nil
+	return r.begin()
 }
 
 // Resume goes on with a run from its checkpoint: what the files hold beyond it is cut off.
@@ -72,10 +65,16 @@ func (j *Journal) Resume(doc Document, rejecter pipeline.Rejecter, secret func(s
 	doc.Status, doc.FinishedAt, doc.Failure = Running, nil, nil
 	doc.Resumed++
 	r := &Run{doc: doc, dir: j.runDir(doc.RunID), rejecter: rejecter, secret: secret, durable: durable{doc.Summary, doc.Skips, doc.Gone, doc.Warnings, slices.Clone(doc.Joins)}}
-	if err := r.open(); err != nil {
-		return nil, err
+	return r.begin()
+}
+
+// begin opens the run's files and writes its document.
+func (r *Run) begin() (*Run, error) {
+	err := r.open()
+	if err == nil {
+		err = r.save()
 	}
-	if err := r.save(); err != nil {
+	if err != nil {
 		r.Close()
 		return nil, err
 	}
@@ -108,7 +107,7 @@ func (r *Run) rejectsPath() string {
 
 func (r *Run) open() (err error) {
 	c := r.doc.Checkpoint
-	if r.outcomes, err = openAppend(r.doc.Outcomes, c.OutcomesSize); err != nil {
+	if r.outcomes, err = openAppend(r.doc.Outcomes, c.OutcomesSize, c.OutcomesSum); err != nil {
 		return err
 	}
 	if r.doc.Summary.Failed > 0 {
@@ -123,20 +122,28 @@ func (r *Run) open() (err error) {
 }
 
 func (r *Run) openLeft() (err error) {
-	r.left, err = openAppend(filepath.Join(r.dir, "unmatched.left.ndjson"), r.doc.Checkpoint.LeftSize)
+	c := r.doc.Checkpoint
+	r.left, err = openAppend(filepath.Join(r.dir, "unmatched.left.ndjson"), c.LeftSize, c.LeftSum)
 	if err == nil {
 		r.doc.UnmatchedLeft = r.left.Name()
 	}
 	return err
 }
 
-func (r *Run) openRejects() (err error) {
-	if r.rejects, err = openAppend(r.rejectsPath(), r.doc.Checkpoint.RejectsSize); err != nil {
+func (r *Run) openRejects() error {
+	c := r.doc.Checkpoint
+	rejects, err := openAppend(r.rejectsPath(), c.RejectsSize, c.RejectsSum)
+	if err != nil {
 		return err
 	}
-	r.reasons, err = openAppend(filepath.Join(r.dir, "rejects.reasons.ndjson"), r.doc.Checkpoint.ReasonsSize)
-	r.doc.Rejects, r.doc.Reasons = r.rejects.Name(), r.reasons.Name()
-	return err
+	reasons, err := openAppend(filepath.Join(r.dir, "rejects.reasons.ndjson"), c.ReasonsSize, c.ReasonsSum)
+	if err != nil {
+		_ = rejects.Close()
+		return err
+	}
+	r.rejects, r.reasons = rejects, reasons
+	r.doc.Rejects, r.doc.Reasons = rejects.Name(), reasons.Name()
+	return nil
 }
 
 // Append writes the outcomes of decided records, and the rejects among them. They are durable with the next
@@ -240,7 +247,7 @@ func (r *Run) Leftovers(walk func(each func(join string, ref pipeline.Ref, probl
 	var f *appendFile
 	err := walk(func(join string, ref pipeline.Ref, problems []pipeline.Problem) (err error) {
 		if f == nil { // one of an earlier life of the run is begun again
-			if f, err = openAppend(path, 0); err != nil {
+			if f, err = openAppend(path, 0, 0); err != nil {
 				return err
 			}
 		}
@@ -268,18 +275,14 @@ func (r *Run) Leftovers(walk func(each func(join string, ref pipeline.Ref, probl
 
 // AppendRejectNDJSON appends a reject as a line of JSON, for sources that have no shape of their own.
 func AppendRejectNDJSON(dst []byte, record *pipeline.Record) []byte {
-	switch {
-	case record.Source == nil:
-		dst = append(dst, record.Raw...)
-	case record.Gone:
-		// Fed back without it, it would be taken for somebody who is there.
-		marked := record.Source.Clone()
-		marked.Set(GoneMember, true)
-		dst = value.AppendJSON(dst, marked)
-	default:
-		dst = value.AppendJSON(dst, record.Source)
+	if record.Source == nil {
+		return append(append(dst, record.Raw...), '\n')
 	}
-	return append(dst, '\n')
+	o := kinds(record.Source).(*value.Object)
+	if record.Gone { // fed back without it, it would be taken for somebody who is there
+		o.Set(GoneMember, true)
+	}
+	return append(value.AppendJSON(dst, o), '\n')
 }
 
 // Checkpoint makes the outcomes durable and then writes that the run has come to index next.
@@ -287,12 +290,13 @@ func (r *Run) Checkpoint(next int64, source, sink []byte) error {
 	if err := r.sync(); err != nil {
 		return err
 	}
-	c := Checkpoint{Next: next, OutcomesSize: r.outcomes.size, Source: source, Sink: sink}
+	c := Checkpoint{Next: next, OutcomesSize: r.outcomes.size, OutcomesSum: r.outcomes.sum, Source: source, Sink: sink}
 	if r.rejects != nil {
-		c.RejectsSize, c.ReasonsSize = r.rejects.size, r.reasons.size
+		c.RejectsSize, c.RejectsSum = r.rejects.size, r.rejects.sum
+		c.ReasonsSize, c.ReasonsSum = r.reasons.size, r.reasons.sum
 	}
 	if r.left != nil {
-		c.LeftSize = r.left.size
+		c.LeftSize, c.LeftSum = r.left.size, r.left.sum
 	}
 	r.doc.Checkpoint = c
 	r.durable = durable{r.doc.Summary, r.doc.Skips, r.doc.Gone, r.doc.Warnings, slices.Clone(r.doc.Joins)}
@@ -305,23 +309,23 @@ func (r *Run) rollBack() error {
 	copy(r.doc.Joins, r.durable.joins)
 	c := r.doc.Checkpoint
 	if r.left != nil {
-		if err := r.left.cut(c.LeftSize); err != nil {
+		if err := r.left.cut(c.LeftSize, c.LeftSum); err != nil {
 			return err
 		}
 		if c.LeftSize == 0 {
 			r.doc.UnmatchedLeft = ""
 		}
 	}
-	if err := r.outcomes.cut(c.OutcomesSize); err != nil || r.rejects == nil {
+	if err := r.outcomes.cut(c.OutcomesSize, c.OutcomesSum); err != nil || r.rejects == nil {
 		return err
 	}
-	if err := r.rejects.cut(c.RejectsSize); err != nil {
+	if err := r.rejects.cut(c.RejectsSize, c.RejectsSum); err != nil {
 		return err
 	}
 	if r.doc.Summary.Failed == 0 {
 		r.doc.Rejects, r.doc.Reasons = "", ""
 	}
-	return r.reasons.cut(c.ReasonsSize)
+	return r.reasons.cut(c.ReasonsSize, c.ReasonsSum)
 }
 
 func (r *Run) sync() error {
@@ -373,11 +377,11 @@ func (r *Run) Close() {
 
 // save replaces run.json: after a crash it is either the old or the new one.
 func (r *Run) save() error {
-	text, err := json.MarshalIndent(r.doc, "", "  ")
+	text, err := encodeDocument(r.doc)
 	if err != nil {
 		return err
 	}
-	return stateError(replaceFile(filepath.Join(r.dir, "run.json"), append(text, '\n')))
+	return stateError(replaceFile(filepath.Join(r.dir, "run.json"), text))
 }
 
 func syncDir(path string) error {
@@ -397,15 +401,17 @@ func stateError(err error) error {
 		Hint: "make room and go on with `usher resume`, or begin again in another folder with --state", Err: err}
 }
 
-// appendFile is a buffered file that knows its size.
+// appendFile is a buffered file that knows its size and the checksum of its content.
 type appendFile struct {
 	*os.File
 	buffer *bufio.Writer
 	size   int64
+	sum    uint32
 }
 
-func openAppend(path string, size int64) (*appendFile, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+// openAppend opens a file to go on behind its first size bytes, whose checksum is sum, or 0 where that is not known.
+func openAppend(path string, size int64, sum uint32) (*appendFile, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, stateError(err)
 	}
@@ -413,6 +419,13 @@ func openAppend(path string, size int64) (*appendFile, error) {
 	if err == nil && info.Size() < size {
 		err = &pipeline.Error{Code: "state.corrupted", Message: path + " is shorter than its checkpoint says",
 			Hint: "the run cannot be resumed; run the pipeline again"}
+	}
+	if err == nil && sum != 0 {
+		whole := crc32.New(castagnoli)
+		if _, err = io.Copy(whole, io.NewSectionReader(f, 0, size)); err == nil && whole.Sum32() != sum {
+			err = &pipeline.Error{Code: "state.corrupted", Message: path + " was changed since its checkpoint",
+				Hint: "put it back as it was and resume, or run the pipeline again"}
+		}
 	}
 	if err == nil {
 		err = f.Truncate(size)
@@ -428,16 +441,17 @@ func openAppend(path string, size int64) (*appendFile, error) {
 		}
 		return nil, stateError(err)
 	}
-	return &appendFile{f, bufio.NewWriterSize(f, 64<<10), size}, nil
+	return &appendFile{f, bufio.NewWriterSize(f, 64<<10), size, sum}, nil
 }
 
 func (f *appendFile) append(data []byte) error {
 	n, err := f.buffer.Write(data)
 	f.size += int64(n)
+	f.sum = crc32.Update(f.sum, castagnoli, data)
 	return stateError(err)
 }
 
-func (f *appendFile) cut(size int64) error {
+func (f *appendFile) cut(size int64, sum uint32) error {
 	if f.size == size {
 		return nil
 	}
@@ -449,7 +463,7 @@ func (f *appendFile) cut(size int64) error {
 	if err == nil {
 		_, err = f.Seek(size, io.SeekStart)
 	}
-	f.size = size
+	f.size, f.sum = size, sum
 	return stateError(err)
 }
 

@@ -48,7 +48,7 @@ that has a value for another column fails, so that nothing is left out unnoticed
 		},
 	},
 	New: func(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
-		s := &Sink{out: files.NewOutput(env, c.String("path")), names: c.Strings("columns"), guard: c.Bool("guard"), join: c.String("join"), crlf: c.String("line_ends") == "crlf"}
+		s := &Sink{out: files.NewOutput(env, files.Path(c.String("path"))), names: c.Strings("columns"), guard: c.Bool("guard"), join: c.String("join"), crlf: c.String("line_ends") == "crlf"}
 		if c.Bool("bom") {
 			s.bom = byteOrderMark
 		}
@@ -214,9 +214,10 @@ func (s *Sink) Write(ctx context.Context, b *pipeline.Batch) error {
 			return err
 		}
 		clear(s.row)
-		if unknown := s.fill(s.root, r.Fields); unknown != "" {
-			r.Fail(pipeline.Problem{Code: "csv.unknown_column", Field: unknown,
-				Message: "there is no column for this field, since no record of the first batch has it; list the columns in columns"})
+		if field, wrong := s.fill(s.root, r.Fields); wrong != nil {
+			problem := *wrong
+			problem.Field = field
+			r.Fail(problem)
 			continue
 		}
 		if !s.plan {
@@ -229,28 +230,38 @@ func (s *Sink) Write(ctx context.Context, b *pipeline.Batch) error {
 	return nil
 }
 
-// fill puts the values of o into the row, and gives the name of one that has no column though it should have one.
-func (s *Sink) fill(members map[string]*node, o *value.Object) (unknown string) {
+// What can be wrong with a field.
+var (
+	unknownColumn = pipeline.Problem{Code: "csv.unknown_column",
+		Message: "there is no column for this field, since no record of the first batch has it; list the columns in columns"}
+	sameColumn = pipeline.Problem{Code: "csv.same_column",
+		Message: "is there twice, once as a name with a dot and once nested; rename one of them"}
+)
+
+// fill puts the values of o into the row. It gives the name of a field that cannot be there, with what is wrong.
+func (s *Sink) fill(members map[string]*node, o *value.Object) (field string, wrong *pipeline.Problem) {
 	for i := range o.Len() {
 		m := o.At(i)
 		n := members[m.Name]
 		child, isObject := m.Value.(*value.Object)
+		inside := isObject && n != nil && n.members != nil
+		if inside {
+			if below, wrong := s.fill(n.members, child); wrong != nil {
+				return m.Name + "." + below, wrong
+			}
+		}
 		switch {
-		case isObject && n != nil && n.members != nil:
-			if below := s.fill(n.members, child); below != "" {
-				return m.Name + "." + below
-			}
-			if n.column >= 0 {
-				s.row[n.column] = child
-			}
-		case isObject && child.Len() == 0:
 		case n != nil && n.column >= 0:
+			if s.row[n.column] != nil {
+				return m.Name, &sameColumn
+			}
 			s.row[n.column] = m.Value
+		case inside, isObject && child.Len() == 0:
 		case m.Value != nil && !s.stated:
-			return m.Name
+			return m.Name, &unknownColumn
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // byteOrderMark is U+FEFF.
@@ -293,7 +304,7 @@ func (s *Sink) appendRow(dst []byte) []byte {
 		case []byte:
 			dst = s.appendText(dst, base64.StdEncoding.EncodeToString(v))
 		case time.Time:
-			dst = v.AppendFormat(dst, time.RFC3339Nano)
+			dst = value.AppendTime(dst, v)
 		case value.Number:
 			dst = append(dst, v...)
 		case float64:
@@ -327,7 +338,7 @@ func (s *Sink) joined(list []any) (string, bool) {
 		case bool, int64, float64, value.Number:
 			text = string(value.AppendJSON(nil, e))
 		case time.Time:
-			text = e.Format(time.RFC3339Nano)
+			text = string(value.AppendTime(nil, e))
 		}
 		if text == "" || strings.Contains(text, s.join) || text[0] == '[' && i == 0 {
 			return "", false
@@ -359,7 +370,7 @@ func guarded(text string) bool {
 
 // appendText appends a value, in quotes where it needs them and with a guard where it needs that.
 func (s *Sink) appendText(dst []byte, text string) []byte {
-	quote := text == ""
+	quote := text == "" || text[0] == '\'' // in quotes it cannot be taken for one itself
 	if s.guard && (formula(text) || guarded(text)) {
 		text, quote = "'"+text, true
 	}
@@ -384,7 +395,7 @@ func (s *Sink) appendText(dst []byte, text string) []byte {
 	return append(dst, '"')
 }
 
-// Commit implements pipeline.Sink: the position is the size of the file.
+// Commit implements pipeline.Sink: the position is that of the file.
 func (s *Sink) Commit(context.Context) ([]byte, error) {
 	if s.plan {
 		return nil, nil

@@ -126,6 +126,9 @@ func TestColumns(t *testing.T) {
 		{"stated ones leave out the rest", "columns: [a]", [][]string{{`{"a":1,"b":2}`, `{"b":2}`}}, "a\n1\n\"\"\n", []string{"", ""}},
 		{"null here, object there", "", [][]string{{`{"a":null,"b":1}`, `{"a":{"c":2}}`}}, "b,a.c\n1,\n,2\n", []string{"", ""}},
 		{"text here, object there", "", [][]string{{`{"a":"x"}`, `{"a":{"c":2}}`}}, "a,a.c\nx,\n\"{\"\"c\"\":2}\",2\n", []string{"", ""}},
+		{"empty object in a column of its own", "columns: [a, b.c]", [][]string{{`{"a":{},"b":{"c":{}}}`, `{"b":{}}`}}, "a,b.c\n{},{}\n,\n", []string{"", ""}},
+		{"a dotted name and a nested one", "", [][]string{{`{"a.b":1,"c":2}`, `{"a":{"b":3}}`, `{"a.b":4,"a":{"b":5}}`, `{"a":{"b":6},"a.b":null}`}}, "a.b,c\n1,2\n3,\n",
+			[]string{"", "", "csv.same_column a.b", "csv.same_column a.b"}},
 		{"dots in names", "", [][]string{{`{"a.b":1,"c":{"d":2}}`}}, "a.b,c.d\n1,2\n", []string{""}},
 		{"records without fields", "", [][]string{{`{}`}, {`{"a":1}`, `{}`}}, "a\n1\n\"\"\n", []string{"csv.no_columns ", "", ""}},
 		{"no records", "columns: [a, b]", nil, "a,b\n", nil},
@@ -145,6 +148,13 @@ func TestValues(t *testing.T) {
 	want := `"a;b";a,b;"";;-1;1.5;1.10;true;AP8=;2020-01-02T03:04:05Z;"[""x"",null]"` + ";\"a\rb\";\"\"\"\"; x \n"
 	if got := string(s.appendRow(nil)); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// Apostrophes around texts are no quotes to the source csv, though none else are there.
+func TestApostrophes(t *testing.T) {
+	if text, _ := write(t, "columns: [a, b]", []string{`{"a":"'x'","b":"it's"}`}); text != "a,b\n\"'x'\",it's\n" {
+		t.Errorf("%q", text)
 	}
 }
 

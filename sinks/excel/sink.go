@@ -49,7 +49,7 @@ then the workbook is written and replaces one of the same name.`,
 		},
 	},
 	New: func(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
-		s := &Sink{env: env, path: c.String("path"), sheet: c.String("sheet"), stated: c.Strings("columns"), maxRows: excelize.TotalRows}
+		s := &Sink{env: env, path: files.Path(c.String("path")), sheet: c.String("sheet"), stated: c.Strings("columns"), maxRows: excelize.TotalRows}
 		if reason := badSheetName(s.sheet); reason != "" {
 			return nil, &pipeline.OptionError{Option: "sheet", Message: fmt.Sprintf("%q %s", s.sheet, reason)}
 		}
@@ -116,8 +116,8 @@ type node struct {
 func (s *Sink) Check(ctx context.Context) error { return files.NewOutput(s.env, s.path).Check(ctx) }
 
 // Open implements pipeline.Sink.
-func (s *Sink) Open(ctx context.Context, run pipeline.Run) error {
-	if err := s.Check(ctx); err != nil {
+func (s *Sink) Open(_ context.Context, run pipeline.Run) error {
+	if err := files.NewOutput(s.env, s.path).Look(); err != nil {
 		return err
 	}
 	s.run, s.finished, s.published, s.spill = run, false, nil, spill{}
@@ -160,13 +160,13 @@ func (s *Sink) openSpill() error {
 		}
 		return nil
 	}
-	size, err := strconv.ParseInt(string(s.run.Position), 10, 64)
-	if err != nil {
+	var size int64
+	if _, err := fmt.Sscanf(string(s.run.Position), "%d %08x", &size, &s.spill.sum); err != nil {
 		return badPosition(err)
 	}
 	f, err := os.OpenFile(s.spill.path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		if info != nil {
+		if info != nil && !info.ModTime().Before(s.run.StartedAt) {
 			// The process died between giving the workbook its name and saying so: nothing is left to be written.
 			s.finished = true
 			return nil
@@ -455,7 +455,7 @@ func timeCell(t time.Time) (cell, string) {
 	return c, ""
 }
 
-// Commit implements pipeline.Sink: the position is the size of the spill.
+// Commit implements pipeline.Sink: the position is the size of the spill, and its checksum.
 func (s *Sink) Commit(context.Context) ([]byte, error) {
 	if s.finished {
 		return s.run.Position, nil
@@ -472,7 +472,7 @@ func (s *Sink) Commit(context.Context) ([]byte, error) {
 	if err := s.spill.file.Sync(); err != nil {
 		return nil, s.failed(err)
 	}
-	return strconv.AppendInt(nil, s.spill.size, 10), nil
+	return fmt.Appendf(nil, "%d %08x", s.spill.size, s.spill.sum), nil
 }
 
 // Published implements pipeline.Publisher.

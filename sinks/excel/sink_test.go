@@ -3,6 +3,7 @@ package excelsink_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -229,5 +230,63 @@ func TestStandardOutput(t *testing.T) {
 	defer f.Close()
 	if v, _ := f.GetCellValue("Users", "A2"); v != "1" {
 		t.Error(v)
+	}
+}
+
+func TestDamagedRowsAreNotWritten(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "users.xlsx")
+	newSink := func() pipeline.Sink { return acceptance.NewSink(t, excelsink.Type, pipeline.Env{}, "{path: "+path+"}") }
+	write(t, newSink(), object("a", "an older workbook"))
+	run := pipeline.Run{ID: "r2", StartedAt: time.Now().Add(time.Second)}
+	s := newSink()
+	if err := s.Open(ctx, run); err != nil {
+		t.Fatal(err)
+	}
+	o := object("a", "value")
+	if err := s.Write(ctx, &pipeline.Batch{Records: []pipeline.Record{{Source: o, Fields: o}}}); err != nil {
+		t.Fatal(err)
+	}
+	position, err := s.Commit(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	run.Resumed, run.Position = true, position
+	rows := filepath.Join(dir, ".users.xlsx.r2.rows")
+	text, err := os.ReadFile(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() string {
+		s := newSink()
+		defer s.Close()
+		err := s.Open(ctx, run)
+		if e := (*pipeline.Error)(nil); errors.As(err, &e) {
+			return e.Code
+		}
+		return fmt.Sprint(err)
+	}
+	if got := open(); got != "<nil>" {
+		t.Error(got)
+	}
+	for i := range text {
+		text[i] ^= 1
+		if err := os.WriteFile(rows, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text[i] ^= 1
+		if got := open(); got != "excel.rows_damaged" {
+			t.Errorf("byte %d: %s", i, got)
+		}
+	}
+	if err := os.Remove(rows); err != nil {
+		t.Fatal(err)
+	}
+	if got := open(); got != "excel.rows_missing" { // the workbook that is there is another run's
+		t.Error(got)
 	}
 }

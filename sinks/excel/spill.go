@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"math"
 	"os"
@@ -51,7 +52,10 @@ type spill struct {
 	buf  []byte
 	row  []byte
 	size int64
+	sum  uint32 // CRC-32C of that much
 }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const flushSize = 256 << 10
 
@@ -61,6 +65,7 @@ func (s *spill) write() error {
 	}
 	n, err := s.file.Write(s.buf)
 	s.size += int64(n)
+	s.sum = crc32.Update(s.sum, castagnoli, s.buf[:n])
 	s.buf = append(s.buf[:0], s.buf[n:]...)
 	return err
 }
@@ -106,12 +111,16 @@ var errSpill = errors.New("the temporary file of the run is damaged")
 // read goes through all that was flushed: column is called for every column, row for every row. cells is by column, and is
 // used again.
 func (s *spill) read(column func(name string) error, row func(cells []cell) error) error {
-	in := bufio.NewReaderSize(io.NewSectionReader(s.file, 0, s.size), flushSize)
+	content := crc32.New(castagnoli)
+	in := bufio.NewReaderSize(io.TeeReader(io.NewSectionReader(s.file, 0, s.size), content), flushSize)
 	var cells []cell
 	var payload []byte
 	for {
 		entry, err := in.ReadByte()
 		if err == io.EOF {
+			if s.sum != content.Sum32() {
+				return errSpill
+			}
 			return nil
 		}
 		if err != nil {

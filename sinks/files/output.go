@@ -31,6 +31,17 @@ func Option() pipeline.Option {
 
 const stdout = "-"
 
+// Path gives a path as it is meant. The names that systems have for the standard output stand for it: as a file it may be one that
+// others write into, too, which is not to be replaced.
+func Path(path string) string {
+	switch path {
+	case "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1":
+		return stdout
+	default:
+		return path
+	}
+}
+
 // TargetOf gives the name of the file that a run writes: path, or for a retry another beside it, since the file at
 // path holds what the attempts before have done.
 func TargetOf(path string, run pipeline.Run) string {
@@ -71,8 +82,25 @@ func NewOutput(env pipeline.Env, path string) *Output {
 	return &Output{path: path, stdout: w}
 }
 
-// Check reports whether the target could be written, without touching it.
+// Check reports whether the target could be written, without touching it. The output is written beside it first: whether that can be is
+// tried with a file that goes at once.
 func (o *Output) Check(context.Context) error {
+	if err := o.Look(); err != nil || o.path == stdout {
+		return err
+	}
+	target, replaced := resolved(o.path)
+	if !replaced {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(target), ".usher-check-")
+	if err != nil {
+		return o.unwritable(err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// Look reports what is seen to be in the way of writing, without trying.
+func (o *Output) Look() error {
 	if o.path == stdout {
 		return nil
 	}
@@ -139,21 +167,17 @@ func cause(err error) string {
 }
 
 // Open begins the output of a run, or goes on with it behind the run's position. In a plan it only checks.
-func (o *Output) Open(ctx context.Context, run pipeline.Run) error {
+func (o *Output) Open(_ context.Context, run pipeline.Run) error {
 	o.file, o.w, o.buf, o.offset, o.sum, o.done = nil, nil, nil, 0, sha256.New(), nil
-	if err := o.Check(ctx); err != nil || run.Plan {
+	if err := o.Look(); err != nil || run.Plan {
 		return err
 	}
 	if o.path == stdout {
 		o.w = o.stdout
 		return nil
 	}
-	o.target = TargetOf(o.path, run)
-	if real, err := filepath.EvalSymlinks(o.target); err == nil {
-		o.target = real
-	}
-	if info, err := os.Stat(o.target); err == nil && !info.Mode().IsRegular() {
-		// A device or a pipe is not replaced.
+	var replaced bool
+	if o.target, replaced = resolved(TargetOf(o.path, run)); !replaced {
 		f, err := os.OpenFile(o.target, os.O_WRONLY, 0)
 		if err != nil {
 			return o.unwritable(err)
@@ -173,15 +197,30 @@ func (o *Output) Open(ctx context.Context, run pipeline.Run) error {
 	return nil
 }
 
+// resolved gives the file that a path stands for, and whether it is replaced by a new one: a device or a pipe is not.
+func resolved(path string) (target string, replaced bool) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	} else if to, err := os.Readlink(path); err == nil { // to a file that is not there yet
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = to
+	}
+	info, err := os.Stat(path)
+	return path, err != nil || info.Mode().IsRegular()
+}
+
 // reopen goes on with a partial file behind what was durable.
 func (o *Output) reopen(position []byte) error {
-	offset, err := strconv.ParseInt(string(position), 10, 64)
+	size, sum, _ := strings.Cut(string(position), " ")
+	offset, err := strconv.ParseInt(size, 10, 64)
 	if err != nil {
 		return &pipeline.Error{Code: "file.bad_position", Message: "the place to go on from cannot be read", Hint: "run the pipeline again from the start", Err: err}
 	}
 	f, err := os.OpenFile(o.partial, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		if info, statErr := os.Stat(o.target); statErr == nil && info.Size() >= offset {
+		if o.finished(offset, sum) {
 			// The process died between giving the file its name and saying so: nothing is left to be written.
 			o.offset = offset
 			return nil
@@ -206,9 +245,29 @@ func (o *Output) reopen(position []byte) error {
 		_ = f.Close()
 		return o.unwritable(err)
 	}
+	if sum != "" && sum != o.digest() {
+		_ = f.Close()
+		return &pipeline.Error{Code: "file.partial_damaged", Message: "what the run has written so far, " + o.partial + ", was changed since",
+			Hint: "run the pipeline again from the start"}
+	}
 	o.file, o.w, o.offset = f, f, offset
 	return nil
 }
+
+// finished reports whether the file begins with what the run had written, and not with what another one has left there.
+func (o *Output) finished(offset int64, sum string) bool {
+	f, err := os.Open(o.target)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	begun := sha256.New()
+	_, err = io.CopyN(begun, f, offset)
+	return err == nil && (sum == "" || sum == hex.EncodeToString(begun.Sum(nil)))
+}
+
+// digest is the SHA-256 of what was written so far.
+func (o *Output) digest() string { return hex.EncodeToString(o.sum.Sum(nil)) }
 
 // Resumed gives the bytes written in an earlier life of the run, for the sink to find out what it needs to know of them;
 // nil if there are none or they cannot be read again.
@@ -269,7 +328,7 @@ func (o *Output) failed(err error) error {
 	return &pipeline.Error{Code: "file.unwritable", Message: fmt.Sprintf("%s cannot be written: %s", name, cause(err)), Err: err}
 }
 
-// Commit makes what was written durable and gives the position behind it.
+// Commit makes what was written durable and gives the position behind it: its size and its SHA-256.
 func (o *Output) Commit() ([]byte, error) {
 	if err := o.flush(); err != nil {
 		return nil, err
@@ -282,7 +341,7 @@ func (o *Output) Commit() ([]byte, error) {
 			return nil, o.failed(err)
 		}
 	}
-	return strconv.AppendInt(nil, o.offset, 10), nil
+	return fmt.Appendf(nil, "%d %s", o.offset, o.digest()), nil
 }
 
 // Finish writes the end and gives the file its name.
@@ -318,7 +377,7 @@ func (o *Output) publish() {
 	if o.path == stdout {
 		path = stdout
 	}
-	o.done = &pipeline.File{Path: path, Bytes: o.offset, SHA256: hex.EncodeToString(o.sum.Sum(nil))}
+	o.done = &pipeline.File{Path: path, Bytes: o.offset, SHA256: o.digest()}
 }
 
 // publishFinished is publish for a file that an earlier process gave its name.

@@ -56,8 +56,8 @@ func TestTargetIsReplacedAtTheEndOnly(t *testing.T) {
 	}
 	o := open(t, path, pipeline.Run{ID: "r1"})
 	write(t, o, "new")
-	if position, err := o.Commit(); err != nil || string(position) != "3" {
-		t.Fatal(position, err)
+	if position, err := o.Commit(); err != nil || !strings.HasPrefix(string(position), "3 ") {
+		t.Fatal(string(position), err)
 	}
 	if text, _ := os.ReadFile(path); string(text) != "old" {
 		t.Errorf("the target is %q before the end", text)
@@ -97,6 +97,26 @@ func TestSymbolicLinkStays(t *testing.T) {
 	}
 	if text, _ := os.ReadFile(real); string(text) != "x" {
 		t.Errorf("%q", text)
+	}
+}
+
+// So does one to a file that is not there yet.
+func TestSymbolicLinkToNothingStays(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("f", link); err != nil {
+		t.Fatal(err)
+	}
+	o := open(t, link, pipeline.Run{ID: "r"})
+	write(t, o, "new")
+	if err := o.Finish(nil); err != nil {
+		t.Fatal(err)
+	}
+	if to, err := os.Readlink(link); err != nil || to != "f" {
+		t.Errorf("the link is gone: %q, %v", to, err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "f")); string(text) != "new" {
+		t.Errorf("%q, %v", text, err)
 	}
 }
 
@@ -169,6 +189,36 @@ func TestResume(t *testing.T) {
 	}
 	write(t, o, "more")
 	if _, err := o.Commit(); code(err) != "file.finished" {
+		t.Error(err)
+	}
+}
+
+func TestDamagedPartialFileIsNotPublished(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	run := pipeline.Run{ID: "r"}
+	o := open(t, path, run)
+	write(t, o, "one")
+	position, err := o.Commit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	run.Resumed, run.Position = true, position
+	partial := filepath.Join(dir, ".f.r.partial")
+	if err := os.WriteFile(partial, []byte("onf"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := NewOutput(pipeline.Env{}, path).Open(t.Context(), run); code(err) != "file.partial_damaged" {
+		t.Error(err)
+	}
+	// What stood there before is not what the run had written.
+	if err := os.Rename(partial, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := NewOutput(pipeline.Env{}, path).Open(t.Context(), run); code(err) != "file.partial_missing" {
 		t.Error(err)
 	}
 }
@@ -279,5 +329,28 @@ func TestRetryWritesBesideWhatIsThere(t *testing.T) {
 		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
+	}
+}
+
+// A folder may be there and take no file all the same.
+func TestCheckTriesTheFolder(t *testing.T) {
+	const folder = "/proc/self" // of Linux: nobody makes files in it, root neither
+	if _, err := os.Stat(folder); err != nil {
+		t.Skip("there is no such folder here")
+	}
+	o := NewOutput(pipeline.Env{}, folder+"/users.csv")
+	var e *pipeline.Error
+	if err := o.Check(ctx); !errors.As(err, &e) || e.Code != "file.unwritable" || !e.Unreachable {
+		t.Errorf("%v", err)
+	}
+	if err := NewOutput(pipeline.Env{}, "/dev/null").Check(ctx); err != nil {
+		t.Error(err)
+	}
+	dir := t.TempDir()
+	if err := NewOutput(pipeline.Env{}, filepath.Join(dir, "users.csv")).Check(ctx); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v is left", err, left)
 	}
 }

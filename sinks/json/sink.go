@@ -25,7 +25,7 @@ replaces one of the same name when the run has come to its end.`,
 		},
 	},
 	New: func(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
-		path, format := c.String("path"), c.String("format")
+		path, format := files.Path(c.String("path")), c.String("format")
 		if format == "auto" {
 			format = "array"
 			if path == "-" || strings.HasSuffix(path, ".ndjson") || strings.HasSuffix(path, ".jsonl") {
@@ -90,7 +90,7 @@ func (s *Sink) write(r *pipeline.Record) error {
 	return s.out.Write(buf)
 }
 
-// Commit implements pipeline.Sink: the position is the size of the file.
+// Commit implements pipeline.Sink: the position is that of the file.
 func (s *Sink) Commit(context.Context) ([]byte, error) {
 	if s.plan {
 		return nil, nil

@@ -75,7 +75,7 @@ func lines(t *testing.T, path string, array bool) []string {
 }
 
 func TestStandardOutput(t *testing.T) {
-	for options, want := range map[string]string{"path: '-'": "{\"a\":1}\n", "path: '-', format: array": "[\n{\"a\":1}\n]\n"} {
+	for options, want := range map[string]string{"path: '-'": "{\"a\":1}\n", "path: '-', format: array": "[\n{\"a\":1}\n]\n", "path: /dev/stdout": "{\"a\":1}\n"} {
 		var out bytes.Buffer
 		s := acceptance.NewSink(t, Type, pipeline.Env{Stdout: &out}, "{"+options+"}")
 		o := value.ObjectOf(value.Member{Name: "a", Value: int64(1)})

@@ -21,6 +21,7 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
+	"github.com/usher-id/usher/identity"
 	"github.com/usher-id/usher/pipeline"
 )
 
@@ -201,6 +202,9 @@ func checkIntegrity(t *testing.T, dir string) {
 	if _, err := os.Stat(path); err != nil {
 		return
 	}
+	if _, err := os.Stat(path + "-journal"); err == nil {
+		return // killed as the file was made; who writes next rolls that back
+	}
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadOnly)
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +250,10 @@ func dump(t *testing.T, dir string) string {
 	}
 	count("SELECT count(*) FROM users WHERE email IS NOT NULL AND NOT EXISTS (SELECT 1 FROM keys WHERE key = 'email:' || email AND user_seq = seq)")
 	count("SELECT count(*) FROM users WHERE phone_number IS NOT NULL AND NOT EXISTS (SELECT 1 FROM keys WHERE key = 'phone:' || phone_number AND user_seq = seq)")
-	count("SELECT (SELECT count(*) FROM keys WHERE key LIKE 'email:%' OR key LIKE 'phone:%') - (SELECT count(email) + count(phone_number) FROM users)")
+	count("SELECT count(*) FROM keys WHERE user_seq NOT IN (SELECT seq FROM users)")
+	count("SELECT count(*) FROM credentials WHERE user_seq NOT IN (SELECT seq FROM users)")
+	count("SELECT (SELECT count(*) FROM keys) - (SELECT count(email) + count(phone_number) + count(preferred_username) + count(external_id) + " +
+		"coalesce(sum(json_array_length(identities)), 0) FROM users)")
 	return b.String()
 }
 
@@ -360,6 +367,31 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	third.Close()
+}
+
+// A store has one lock and one log, by whatever name it is opened.
+func TestStoreOfTwoNames(t *testing.T) {
+	dir := t.TempDir()
+	ctx := context.Background()
+	do(t, dir, upsert, pipeline.Run{}, []string{`{"email":"a@x.com"}`})
+	named := t.TempDir()
+	if err := errors.Join(os.Symlink(filepath.Join(dir, "users.db"), filepath.Join(named, "users.db")), os.Symlink(dir, filepath.Join(named, "folder"))); err != nil {
+		t.Fatal(err)
+	}
+	writer := newSink(t, dir, upsert)
+	defer writer.Close()
+	b := &pipeline.Batch{Records: []pipeline.Record{record(t, 0, `{"email":"b@x.com"}`)}}
+	if err := errors.Join(writer.Open(ctx, pipeline.Run{ID: "first", StartedAt: started, Secret: pipeline.SecretFunc()}), writer.Write(ctx, b)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := writer.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{named, filepath.Join(named, "folder")} {
+		run, _ := open(t, other, upsert)
+		wantError(t, run, "store.locked", "run first")
+		want(t, do(t, other, upsert, pipeline.Run{Plan: true}, []string{`{"email":"a@x.com"}`, `{"email":"b@x.com"}`}), "skipped unchanged", "skipped unchanged")
+	}
 }
 
 func wantError(t *testing.T, err error, code string, parts ...string) {
@@ -506,6 +538,36 @@ func TestReadOnly(t *testing.T) {
 	if plan != nil {
 		t.Errorf("a plan only reads: %v", plan)
 	}
+	checker := newSink(t, dir, upsert).(pipeline.Checker)
+	wantError(t, checker.Check(context.Background()), "store.read_only", "users.db")
+	if err := os.Chmod(filepath.Join(dir, "users.db"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, checker.Check(context.Background()), "store.read_only", "users.db") // the folder still is
+}
+
+// Where SQLite cannot read the log that somebody left, the store is not read without it.
+func TestReadOnlyWithALog(t *testing.T) {
+	dir := t.TempDir()
+	if os.Getuid() == 0 {
+		asNobody(t, dir)
+		return
+	}
+	live(t, dir, -1, "commit2", 0)
+	if err := errors.Join(os.Remove(filepath.Join(dir, "users.db-shm")), os.Chmod(dir, 0o500)); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(dir, 0o700)
+	for _, mode := range []identity.Mode{identity.Read, identity.Plan} {
+		s, err := identity.Open(context.Background(), "sqlite:users.db", dir, "", mode)
+		var e *identity.Error
+		if !errors.As(err, &e) || e.Code != "store.cannot_open" {
+			t.Errorf("mode %d: %v", mode, err)
+		}
+		if err == nil {
+			s.Close()
+		}
+	}
 }
 
 // asNobody runs a test again as a user to whom permissions mean something.
@@ -568,7 +630,132 @@ func TestPlanOverLeftLog(t *testing.T) {
 	}
 }
 
+// Somebody writes into the store that is being planned for. The plan does not take what it reads then for a damaged store, nor for a plan.
+func TestPlanDuringARun(t *testing.T) {
+	dir := t.TempDir()
+	ctx := context.Background()
+	batches := make([][]string, 20)
+	for i := range 4000 {
+		batches[i%20] = append(batches[i%20], fmt.Sprintf(`{"email":"u%d@x.com","name":"%s"}`, i, strings.Repeat("x", 1+i%20)))
+	}
+	do(t, dir, upsert, pipeline.Run{}, batches...)
+	removed := make([]string, 4000)
+	for i := range removed {
+		removed[i] = fmt.Sprintf(gone+`{"email":"u%d@x.com"}`, i)
+	}
+	open := func() pipeline.Sink {
+		s := newSink(t, dir, upsert)
+		if err := s.Open(ctx, pipeline.Run{ID: "plan", StartedAt: started, Plan: true, Secret: pipeline.SecretFunc()}); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	index := int64(0)
+	write := func(s pipeline.Sink, texts []string) ([]string, error) {
+		b := &pipeline.Batch{}
+		for _, text := range texts {
+			b.Records = append(b.Records, record(t, index, text))
+			index++
+		}
+		err := s.Write(ctx, b)
+		var out []string
+		for i := range b.Records {
+			out = append(out, short(b.Records[i].Outcome))
+		}
+		return out, err
+	}
+	quiet := open()
+	defer quiet.Close()
+	if _, err := write(quiet, batches[0]); err != nil {
+		t.Fatal(err)
+	}
+	run := newSink(t, dir, map[string]any{"on_delete": "delete"})
+	defer run.Close()
+	if err := run.Open(ctx, pipeline.Run{ID: "run", StartedAt: started, Secret: pipeline.SecretFunc()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := write(run, removed[:100]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// This one began after the writer: it is for the store as it was then.
+	busy := open()
+	defer busy.Close()
+	if _, err := write(run, removed[100:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(run.Finish(ctx), run.Close()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := write(busy, []string{removed[99], `{"email":"u99@x.com"}`, `{"email":"u100@x.com"}`, `{"email":"u3999@x.com","name":"B"}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, got, "skipped gone", "inserted", "skipped unchanged", "updated name")
+	busy.Close()
+	if last := newSink(t, dir, upsert); last.Open(ctx, pipeline.Run{ID: "last", StartedAt: started}) != nil || last.Close() != nil {
+		t.Fatal("the log is not worked in")
+	}
+	_, err = write(quiet, batches[1])
+	wantError(t, err, "store.busy", "plan")
+	wantError(t, quiet.Finish(ctx), "store.busy", "plan")
+}
+
 func withoutIndex(t *testing.T, dir string) string {
 	lines := slices.DeleteFunc(strings.Split(snapshot(t, dir), "\n"), func(line string) bool { return strings.HasPrefix(line, "users.db-shm ") })
 	return strings.Join(lines, "\n")
+}
+
+// What somebody else wrote into a cell fails the records that need it, and nothing else.
+func TestDamagedCell(t *testing.T) {
+	everything := `"user_metadata":{"a":1},"app_metadata":{"a":1},"custom_attributes":{"a":1},"address":{"locality":"Bern"},"roles":["r"],"groups":["g"],` +
+		`"identities":[{"provider":"p","subject":"s"}]`
+	changed := `"user_metadata":{"a":2},"app_metadata":{"a":2},"custom_attributes":{"a":2},"address":{"locality":"Ulm"},"roles":["r","q"],"groups":["g","f"],` +
+		`"identities":[{"provider":"p","subject":"t"}]`
+	for _, column := range []string{"user_metadata", "app_metadata", "custom_attributes", "address", "roles", "groups", "identities"} {
+		for _, text := range []string{`{"a":`, `7`, `[1]`, `[{"provider":1,"subject":{}}]`} {
+			for _, behaviour := range []string{"", "merge", "add", "replace"} {
+				given := map[string]any{"upsert": true, "on_delete": "delete"}
+				if behaviour != "" && text != "7" {
+					continue
+				}
+				if behaviour != "" {
+					given["on_update"] = pipeline.NewConfig(map[string]any{column: behaviour})
+					if _, err := newSinkOrError(t.TempDir(), given); err != nil {
+						continue // it has no such behaviour
+					}
+				}
+				dir := t.TempDir()
+				do(t, dir, given, pipeline.Run{}, []string{`{"email":"a@x.com",` + everything + `}`, `{"email":"b@x.com"}`})
+				execute(t, dir, "UPDATE users SET "+column+" = '"+text+"' WHERE email = 'a@x.com'")
+				out := outcomes(t, dir, given, pipeline.Run{}, []string{`{"email":"b@x.com","name":"B"}`, `{"email":"a@x.com","name":"A",` + changed + `}`, `{"email":"c@x.com"}`})
+				got := []string{short(out[0]), short(out[1]), short(out[2])}
+				if want := []string{"updated name", "failed store.corrupt@" + column, "inserted"}; !slices.Equal(got, want) {
+					t.Errorf("%s = %s, %s: %q, want %q", column, text, behaviour, got, want)
+				}
+				if message := out[1].Errors; len(message) > 0 && !strings.Contains(message[0].Message, "mend the column "+column) {
+					t.Error(message)
+				}
+				s, err := identity.Open(context.Background(), "sqlite:users.db", dir, "", identity.Read)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, err = range s.Users(context.Background()) {
+					if err != nil {
+						break
+					}
+				}
+				s.Close()
+				if e := (*identity.Error)(nil); !errors.As(err, &e) || e.Code != "store.corrupt" || !strings.Contains(e.Message, column) {
+					t.Errorf("%s = %s: %v", column, text, err)
+				}
+				if column != "identities" || behaviour != "" {
+					continue
+				}
+				want(t, do(t, dir, given, pipeline.Run{}, []string{gone + `{"email":"a@x.com"}`, gone + `{"email":"b@x.com"}`}), "failed store.corrupt@identities", "updated gone deleted")
+			}
+		}
+	}
 }

@@ -179,6 +179,13 @@ func TestWeakHashesAreWrapped(t *testing.T) {
 	if b := outcomes(t, dir, set, pipeline.Run{}, []string{weak}); b[0].Reason != pipeline.Unchanged {
 		t.Errorf("after the login: %+v", b[0])
 	}
+	// A legacy hash after a password in plain text is another one, though neither tells what it is.
+	plain := `{"email":"d@x.com","password":{"plain":"first"}}`
+	legacy := `{"email":"d@x.com","password":{"hash":"` + md5 + `","format":"md5","salt":"ab","position":"suffix"}}`
+	for _, plan := range []bool{true, false} {
+		want(t, do(t, dir, set, pipeline.Run{Plan: plan}, []string{plain}, []string{legacy}, []string{legacy}, []string{plain}),
+			"inserted", "updated password", "skipped unchanged", "updated password")
+	}
 	// What is weak and cannot be wrapped is kept, with a warning.
 	b := outcomes(t, dir, set, pipeline.Run{}, []string{`{"email":"c@x.com","password":{"hash":"(GDJ0nDZI8l8RJzlRbemg)","format":"domino6"}}`})
 	if w := b[0].Warnings; len(w) != 1 || w[0].Code != identity.CodeNotWrapped {

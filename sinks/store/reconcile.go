@@ -31,7 +31,7 @@ func maxDeletes(c *pipeline.Config) (*pipeline.Threshold, error) {
 // position is what a checkpoint knows of the store.
 type position struct {
 	identity.Removals
-	Top int64
+	Changes int64
 }
 
 // restore goes on where a run that is resumed had come to, and counts on from there.
@@ -43,7 +43,7 @@ func (s *sink) restore(checkpoint []byte) error {
 	if err := json.Unmarshal(checkpoint, &p); err != nil {
 		return &pipeline.Error{Code: "store.bad_position", Message: "what the checkpoint knows of the store cannot be read", Hint: "run the pipeline again from the start", Err: err}
 	}
-	if s.users.Behind(p.Top) {
+	if s.users.Behind(p.Changes) {
 		return &pipeline.Error{Code: "store.behind", Message: "the store lacks what this run wrote before its checkpoint: it is another file, or an older copy",
 			Hint: "put back the store that the run wrote, or run the pipeline again from the start"}
 	}
@@ -59,16 +59,12 @@ func (s *sink) Reconciles() bool { return s.rules.Reconcile != "" }
 // protect notes the users of records that failed before they came here: they are not missing.
 func (s *sink) protect(b *pipeline.Batch) error {
 	var items []identity.Item
-	var reader *identity.Reader
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome.Decision != pipeline.Failed || r.Fields == nil {
 			continue
 		}
-		if reader == nil {
-			reader = s.rules.NewReader(1)
-		}
-		items = append(items, identity.Item{Index: r.Index, Change: reader.ReadGone(r.Fields)})
+		items = append(items, identity.Item{Index: r.Index, Change: s.reader.ReadGone(r.Fields)})
 	}
 	if items == nil {
 		return nil

@@ -125,6 +125,18 @@ func TestReconcileForgetsWhatAnotherRunPassed(t *testing.T) {
 	}
 }
 
+// A process may die before it came to the store at all: who resumes its run sees everything.
+func TestReconcileAfterADeathBeforeTheStore(t *testing.T) {
+	dir := t.TempDir()
+	do(t, dir, removing, pipeline.Run{Pipeline: "p"}, []string{person("a"), person("b")})
+	s := life(t, dir, true, 0, "a")
+	commit(t, s)
+	if got := reconcile(t, s.(pipeline.Reconciler), nil); !slices.Equal(got, []string{"b@x.com deleted"}) {
+		t.Errorf("%q", got)
+	}
+	finish(t, s)
+}
+
 // The place of a user that one pipeline brought and another one deleted is not given to somebody else: the first would
 // take them for its own.
 func TestReconcileKnowsItsOwn(t *testing.T) {
@@ -136,6 +148,33 @@ func TestReconcileKnowsItsOwn(t *testing.T) {
 		t.Errorf("%q", missing)
 	}
 	if left := users(t, dir); len(left) != 2 {
+		t.Errorf("%d users are left", len(left))
+	}
+}
+
+// A user that two pipelines bring goes with the last of them.
+func TestReconcileLeavesWhoComesByAnotherPipeline(t *testing.T) {
+	dir := t.TempDir()
+	do(t, dir, removing, pipeline.Run{Pipeline: "p"}, []string{person("a"), person("b"), person("c")})
+	do(t, dir, removing, pipeline.Run{Pipeline: "q"}, []string{person("b"), person("d")})
+	for _, plan := range []bool{true, false} {
+		if _, missing := whole(t, dir, removing, pipeline.Run{Pipeline: "p", Plan: plan}, []string{person("a")}); !slices.Equal(missing, []string{"b@x.com kept", "c@x.com deleted"}) {
+			t.Errorf("plan %v: %q", plan, missing)
+		}
+	}
+	// It is not this pipeline's any more, so that the other one can remove it.
+	if _, missing := whole(t, dir, removing, pipeline.Run{Pipeline: "p"}, []string{person("a")}); len(missing) != 0 {
+		t.Errorf("%q", missing)
+	}
+	if _, missing := whole(t, dir, removing, pipeline.Run{Pipeline: "q"}, []string{person("d")}); !slices.Equal(missing, []string{"b@x.com deleted"}) {
+		t.Errorf("%q", missing)
+	}
+	// Nobody is removed, but somebody is left to the other.
+	do(t, dir, removing, pipeline.Run{Pipeline: "q"}, []string{person("a"), person("d")})
+	if _, missing := whole(t, dir, removing, pipeline.Run{Pipeline: "p"}, []string{person("e")}); !slices.Equal(missing, []string{"a@x.com kept"}) {
+		t.Errorf("%q", missing)
+	}
+	if left := users(t, dir); len(left) != 3 {
 		t.Errorf("%d users are left", len(left))
 	}
 }

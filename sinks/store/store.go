@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 
 	"github.com/usher-id/usher/identity"
 	"github.com/usher-id/usher/password"
@@ -88,6 +89,8 @@ type sink struct {
 	most     *pipeline.Threshold // how many missing users are removed
 	store    *identity.Store
 	users    *identity.Import
+	readers  sync.Pool // for Prepare
+	reader   *identity.Reader
 	items    []identity.Item
 	at       []int // the place in the batch of each item
 }
@@ -128,7 +131,9 @@ func newSink(env pipeline.Env, c *pipeline.Config) (pipeline.Sink, error) {
 		}
 		return nil, err
 	}
-	return &sink{dsn: c.String("dsn"), dir: env.Dir, rules: rules, most: most}, nil
+	s := &sink{dsn: c.String("dsn"), dir: env.Dir, rules: rules, most: most, reader: rules.NewReader()}
+	s.readers.New = func() any { return rules.NewReader() }
+	return s, nil
 }
 
 // WrapsPasswords implements preflight.Wrapper.
@@ -151,25 +156,20 @@ func (s *sink) Open(ctx context.Context, run pipeline.Run) error {
 	if s.store, err = identity.Open(ctx, s.dsn, s.dir, run.ID, mode); err != nil {
 		return convert(err)
 	}
-	s.users, err = s.store.Import(s.rules, identity.Run{ID: run.ID, Pipeline: run.Pipeline, StartedAt: run.StartedAt, Resumed: run.Resumed, Secret: run.Secret})
+	s.users, err = s.store.Import(s.rules, identity.Run{ID: run.ID, Pipeline: run.Pipeline, StartedAt: run.StartedAt, Resumed: run.Resumed, From: run.From, Secret: run.Secret})
 	if err != nil {
 		return convert(err)
 	}
 	return s.restore(run.Position)
 }
 
-// Check opens the store as a plan would, which changes nothing.
-func (s *sink) Check(ctx context.Context) error {
-	store, err := identity.Open(ctx, s.dsn, s.dir, "check", identity.Plan)
-	if err != nil {
-		return convert(err)
-	}
-	return convert(store.Close())
-}
+// Check implements pipeline.Checker.
+func (s *sink) Check(ctx context.Context) error { return convert(identity.Check(ctx, s.dsn, s.dir)) }
 
-// Prepare checks and normalises the records of a batch, and looks for their users.
+// Prepare looks for the users of a batch, and checks and normalises the records that have changed.
 func (s *sink) Prepare(_ context.Context, b *pipeline.Batch) error {
-	reader := s.rules.NewReader(len(b.Records))
+	reader := s.readers.Get().(*identity.Reader)
+	defer s.readers.Put(reader)
 	changes := make([]*identity.Change, 0, len(b.Records))
 	for i := range b.Records {
 		if r := &b.Records[i]; r.Open() {
@@ -178,7 +178,9 @@ func (s *sink) Prepare(_ context.Context, b *pipeline.Batch) error {
 			changes = append(changes, change)
 		}
 	}
-	s.users.LookAhead(changes)
+	if len(changes) > 0 {
+		s.users.Prepare(reader, b.Records[0].Index, changes)
+	}
 	return nil
 }
 
@@ -186,7 +188,7 @@ func read(reader *identity.Reader, r *pipeline.Record) *identity.Change {
 	if r.Gone {
 		return reader.ReadGone(r.Fields)
 	}
-	return reader.Read(r.Fields)
+	return reader.Identify(r.Fields)
 }
 
 // Removes implements pipeline.Remover.
@@ -199,7 +201,6 @@ func (s *sink) Write(ctx context.Context, b *pipeline.Batch) error {
 			return err
 		}
 	}
-	var reader *identity.Reader
 	for i := range b.Records {
 		r := &b.Records[i]
 		if !r.Open() {
@@ -207,10 +208,7 @@ func (s *sink) Write(ctx context.Context, b *pipeline.Batch) error {
 		}
 		change, ok := r.Prepared.(*identity.Change)
 		if !ok {
-			if reader == nil {
-				reader = s.rules.NewReader(len(b.Records) - i)
-			}
-			change = read(reader, r)
+			change = read(s.reader, r)
 		}
 		s.items = append(s.items, identity.Item{Index: r.Index, Change: change, Source: r.Source})
 		s.at = append(s.at, i)
@@ -257,7 +255,7 @@ func (s *sink) Commit(ctx context.Context) ([]byte, error) {
 	if err := s.users.Commit(ctx); err != nil {
 		return nil, convert(err)
 	}
-	return json.Marshal(position{s.users.Removals(), s.users.Top()})
+	return json.Marshal(position{s.users.Removals(), s.users.Changes()})
 }
 
 func (s *sink) Finish(ctx context.Context) error { return convert(s.users.Finish(ctx)) }

@@ -107,7 +107,12 @@ func whole(t testing.TB, dir string, given map[string]any, run pipeline.Run, bat
 		t.Fatal(err)
 	}
 	index := run.From
-	for _, texts := range batches {
+	for i, texts := range batches {
+		if i%2 == 1 {
+			if _, err := s.Commit(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
 		b := &pipeline.Batch{}
 		for _, text := range texts {
 			b.Records = append(b.Records, record(t, index, text))
@@ -269,6 +274,32 @@ func TestResumeOnAnotherStore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// What a run has updated is told by no new user.
+func TestResumeOnAnOlderCopy(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	do(t, dir, upsert, pipeline.Run{}, []string{`{"email":"a@example.com","name":"A"}`})
+	older, err := os.ReadFile(filepath.Join(dir, "users.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := pipeline.Run{ID: "r", StartedAt: time.Now()}
+	s := newSink(t, dir, upsert)
+	if err := errors.Join(s.Open(ctx, run), s.Write(ctx, &pipeline.Batch{Records: []pipeline.Record{record(t, 0, `{"email":"a@example.com","name":"B"}`)}})); err != nil {
+		t.Fatal(err)
+	}
+	position, err := s.Commit(ctx)
+	if err := errors.Join(err, s.Close(), os.WriteFile(filepath.Join(dir, "users.db"), older, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	run.Resumed, run.From, run.Position = true, 1, position
+	s = newSink(t, dir, upsert)
+	var e *pipeline.Error
+	if err := s.Open(ctx, run); !errors.As(err, &e) || e.Code != "store.behind" {
+		t.Errorf("resumed on the older copy: %v", err)
+	}
+	s.Close()
 }
 
 func TestConflictNamesTheHolder(t *testing.T) {

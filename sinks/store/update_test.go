@@ -89,6 +89,7 @@ func TestUpdateBehaviours(t *testing.T) {
 		{"an empty address removes it", nil, `"address":{"country":"CN"}`, `"address":{}`, "updated address", `{}`},
 		{"the order of members does not count", nil, `"address":{"country":"CN","region":"X"}`, `"address":{"region":"X","country":"CN"}`, "skipped unchanged", `{"address":{"country":"CN","region":"X"}}`},
 		{"an address may be merged", map[string]any{"address": "merge"}, `"address":{"country":"CN","region":"X"}`, `"address":{"country":"HK"}`, "updated address.country", `{"address":{"country":"HK","region":"X"}}`},
+		{"a merged address loses a member", map[string]any{"address": "merge"}, `"address":{"country":"CN","region":"X","own":null}`, `"address":{"region":null,"locality":null}`, "updated address.region", `{"address":{"country":"CN"}}`},
 		{"members merge", nil, `"custom_attributes":{"a":1,"b":null,"c":{"d":1}}`, `"custom_attributes":{"a":2,"c":null,"e":[]}`, "updated custom_attributes.a,custom_attributes.c,custom_attributes.e", `{"custom":{"a":2,"e":[]}}`},
 		{"metadata merges", nil, `"user_metadata":{"a":1}`, `"user_metadata":{"b":1}`, "updated user_metadata.b", `{"meta":{"a":1,"b":1}}`},
 		{"metadata replaced", map[string]any{"user_metadata": "replace"}, `"user_metadata":{"a":1}`, `"user_metadata":{"b":null}`, "updated user_metadata", `{"meta":{"b":null}}`},
@@ -99,17 +100,26 @@ func TestUpdateBehaviours(t *testing.T) {
 		{"roles added to", map[string]any{"roles": "add"}, `"roles":["a"]`, `"roles":["b"]`, "updated roles", `{"roles":"a b"}`},
 		{"identities are added to", nil, `"identities":[{"provider":"g","subject":"1"}]`, `"identities":[]`, "skipped unchanged", `{"linked":"g 1 {}"}`},
 		{"an identity is replaced", nil, `"identities":[{"provider":"g","subject":"1"}]`, `"identities":[{"provider":"g","subject":"1","c":2}]`, "updated identities", `{"linked":"g 1 {\"c\":2}"}`},
+		{"identities replaced", map[string]any{"identities": "replace"}, `"identities":[{"provider":"g","subject":"1"}]`, `"identities":[{"provider":"g","subject":"2"}]`, "updated identities", `{"linked":"g 2 {}"}`},
+		{"the order of identities does not count", map[string]any{"identities": "replace"}, `"identities":[{"provider":"h","subject":"1"},{"provider":"g","subject":"1","a":1,"b":2}]`,
+			`"identities":[{"provider":"g","subject":"1","b":2,"a":1},{"provider":"h","subject":"1"}]`, "skipped unchanged", `{"linked":"g 1 {\"a\":1,\"b\":2}"}`},
 		{"a count of none", nil, `"logins_count":1`, `"logins_count":0`, "updated logins_count", `{"logins":0}`},
 		{"password is ignored with a warning", nil, password("X"), password("O"), "skipped unchanged (password.ignored_on_update@password)", `{"password":"X"}`},
 		{"the same password", nil, password("X"), password("X"), "skipped unchanged", `{"password":"X"}`},
 		{"null for a password", nil, password("X"), `"password":null`, "skipped unchanged", `{"password":"X"}`},
 		{"the first password is ignored as well", nil, ``, password("X"), "skipped unchanged (password.ignored_on_update@password)", `{}`},
+		{"the first plain password is ignored as well", nil, ``, `"password":{"plain":"p"},"mfa":{"password":{"plain":"q"}}`,
+			"skipped unchanged (password.ignored_on_update@password) (password.ignored_on_update@mfa.password)", `{}`},
+		{"whether a plain password differs is not told", nil, password("X"), `"password":{"plain":"p"}`, "skipped unchanged", `{"password":"X"}`},
 		{"password set", map[string]any{"password": "set"}, password("X"), password("O"), "updated password", `{"password":"O"}`},
 		{"the first password set", map[string]any{"password": "set"}, ``, password("O"), "updated password", `{"password":"O"}`},
 		{"password removed", map[string]any{"password": "set"}, `"password":{"hash":"` + hashOf("X") + `","expire_after":"2026-01-01T00:00:00Z"}`, `"password":null`, "updated password", `{}`},
 		{"another expiry", map[string]any{"password": "set"}, password("X"), `"password":{"hash":"` + hashOf("X") + `","expire_after":"2026-01-01T00:00:00Z"}`, "updated password.expire_after", `{"password":"X","expires":"2026-01-01T00:00:00Z"}`},
 		{"second factors", nil, `"mfa":{"email":"a@x.com","totp":"AAAA","recovery_codes":["1"]}`, `"mfa":{"email":"b@x.com","totp":"BBBB","recovery_codes":["2"]}`, "updated mfa.email", `{"mfa_email":"b@x.com","totp":"AAAA","code":"1"}`},
 		{"a second factor removed", nil, `"mfa":{"email":"a@x.com"}`, `"mfa":{"email":null}`, "updated mfa.email", `{}`},
+		{"codes emptied", map[string]any{"mfa": pipeline.NewConfig(map[string]any{"recovery_codes": "keep"})}, `"mfa":{"recovery_codes":["1"]}`, `"mfa":{"recovery_codes":[]}`, "updated mfa.recovery_codes", `{}`},
+		{"codes kept", map[string]any{"mfa": pipeline.NewConfig(map[string]any{"recovery_codes": "keep"})}, `"mfa":{"recovery_codes":["1"]}`, `"mfa":{"recovery_codes":null}`, "skipped unchanged", `{"code":"1"}`},
+		{"no time of a change", map[string]any{"created_at": "set", "updated_at": "set"}, ``, `"created_at":null,"updated_at":null`, "skipped unchanged", `{}`},
 		{"second factors set", map[string]any{"mfa": pipeline.NewConfig(map[string]any{"totp": "set"})}, `"mfa":{"totp":"AAAA"}`, `"mfa":{"totp":"BBBB"}`, "updated mfa.totp", `{"totp":"BBBB"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -170,6 +180,20 @@ func TestPasswordWarningOfAnUpdatedUserComesAgain(t *testing.T) {
 	}
 }
 
+// What the first record of a batch says of a user is what the second one meets, and what is written.
+func TestUpdatedTwiceInABatch(t *testing.T) {
+	dir := t.TempDir()
+	old := `{"email":"a@x.com","name":"A","updated_at":"2020-01-01T00:00:00Z"}`
+	do(t, dir, upsert, pipeline.Run{}, []string{old})
+	for _, plan := range []bool{true, false} {
+		want(t, do(t, dir, upsert, pipeline.Run{Plan: plan}, []string{`{"email":"a@x.com","name":"B"}`, old}), "updated name", "updated name,updated_at")
+	}
+	want(t, do(t, dir, upsert, pipeline.Run{}, []string{`{"email":"a@x.com","name":"B"}`, `{"email":"a@x.com","updated_at":null,"nickname":"a"}`}), "updated name", "updated nickname")
+	if got := users(t, dir)[0].UpdatedAt; !got.Equal(started) {
+		t.Errorf("updated at %s", got)
+	}
+}
+
 func TestRolesAndGroupsThatAreNotKnown(t *testing.T) {
 	dir := t.TempDir()
 	strict := map[string]any{"upsert": true, "create_roles": false, "create_groups": false}
@@ -179,6 +203,20 @@ func TestRolesAndGroupsThatAreNotKnown(t *testing.T) {
 	want(t, do(t, dir, upsert, pipeline.Run{}, r), "inserted")
 	want(t, do(t, dir, strict, pipeline.Run{}, []string{`{"email":"b@x.com","roles":["r"],"groups":["h"]}`, `{"email":"b@x.com","roles":["s"]}`}),
 		"inserted", "failed store.unknown_role@roles")
+}
+
+// Roles that an update leaves alone are not asked for, nor made, also where another record of the batch has set some.
+func TestRolesOfAnotherRecordOfTheBatch(t *testing.T) {
+	records := []string{`{"email":"a@x.com","roles":["r"]}`, `{"email":"a@x.com","name":"A","roles":["s"]}`}
+	for _, create := range []bool{true, false} {
+		dir := t.TempDir()
+		do(t, dir, upsert, pipeline.Run{}, []string{`{"email":"b@x.com","roles":["r"]}`})
+		given := map[string]any{"upsert": true, "create_roles": create, "on_update": pipeline.NewConfig(map[string]any{"roles": "ignore"})}
+		want(t, do(t, dir, given, pipeline.Run{}, records), "inserted", "updated name")
+		if got := dump(t, dir); strings.Contains(got, "roles\n\"r\" \n\"s\"") {
+			t.Error("a role was made that nobody has")
+		}
+	}
 }
 
 func TestRawRecordIsKeptWithoutSecrets(t *testing.T) {

@@ -188,6 +188,38 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// Passwords of any kind, wrapped ones too, travel from a store to another one and are the same there.
+func TestPasswordsRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	var lines []string
+	for i, password := range []string{
+		`{"hash":"301286b3bfc75c2f449106244075a7a3","format":"md5","salt":"ab","position":"suffix"}`,
+		`{"hash":"301286b3bfc75c2f449106244075a7a3","format":{"digest":"md5(pass . salt)"},"salt":"ab"}`,
+		`{"hash":"5f4dcc3b5aa765d61d8327deb882cf99","format":"md5","expire_after":"2030-01-01T00:00:00+08:00"}`,
+		`{"hash":"$2b$05$JS5vHfXZ77dP.W.3F6.4guVV6X9Js1U6.Fp9/92T67pcJJkjzJTEq","trim":true,"format":"bcrypt"}`,
+		`{"hash":"a$b$c","format":"acme-v2"}`,
+	} {
+		lines = append(lines, fmt.Sprintf(`{"external_id":"%d","password":%s,"mfa":{"password":%s}}`, i, password, password))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "users.ndjson"), []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const (
+		set    = "identifier: external_id, upsert: true, on_update: {password: set, mfa: {password: set}}}}\n"
+		travel = "source: {store: {dsn: 'sqlite:%s', include_secrets: true}}\ntransforms: [map: {remove: [user_id, sub]}]\nsink: {store: {dsn: 'sqlite:%s', " + set
+	)
+	for _, weak := range []string{"keep", "wrap"} {
+		first, second := weak+".db", weak+"2.db"
+		run(t, dir, "source: {json: users.ndjson}\nsink: {store: {dsn: 'sqlite:"+first+"', weak_hashes: "+weak+", "+set)
+		if s := run(t, dir, fmt.Sprintf(travel, first, second)); s.Inserted != 5 {
+			t.Errorf("%s: %+v", weak, s)
+		}
+		if s := run(t, dir, fmt.Sprintf(travel, second, first)); s.Skipped != 5 {
+			t.Errorf("%s, back again: %+v", weak, s)
+		}
+	}
+}
+
 // A workbook keeps everything but carriage returns, control characters, an apostrophe before what looks like a formula, and
 // the zones of instants, unless these are written as texts.
 func TestRoundTripThroughExcel(t *testing.T) {
