@@ -22,15 +22,16 @@ func file(path string, err error) (input, error) { return input{path, path}, err
 
 // prepare makes the input of a job where there is none from an earlier job or call.
 func (b *bench) prepare(ctx context.Context, j job) (err error) {
+	if _, err := b.variant(j); err != nil {
+		return err
+	}
 	if _, there := b.inputs[j.reads]; there {
 		return nil
 	}
 	var in input
 	switch j.reads {
 	case "":
-		if b.half, err = generate(b.data, b.n, 0.5); err == nil {
-			in, err = file(generate(b.data, b.n, 0))
-		}
+		in, err = file(generate(b.data, b.n, 0, false))
 	case "table":
 		in, err = b.table(ctx)
 	case "workbook":
@@ -42,6 +43,18 @@ func (b *bench) prepare(ctx context.Context, j job) (err error) {
 		b.inputs[j.reads] = in
 	}
 	return err
+}
+
+// variant gives the users of a job that does not read them as they were made.
+func (b *bench) variant(j job) (input, error) {
+	changed := 0.0
+	if j.half {
+		changed = 0.5
+	}
+	if changed == 0 && !j.shuffled {
+		return b.inputs[j.reads], nil
+	}
+	return file(generate(b.data, b.n, changed, j.shuffled))
 }
 
 // close stops the server.

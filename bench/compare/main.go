@@ -48,7 +48,6 @@ type bench struct {
 	limit  string
 	read   string           // reads a source of usher's alone
 	inputs map[string]input // what the jobs read, by its kind
-	half   string           // the same users as NDJSON, half of them with another nickname
 	server *testserver.Server
 	filled map[string]string
 	output map[string][]byte // by job, the SHA-256 of the file that is written
@@ -114,8 +113,11 @@ func build(ctx context.Context, dir, name string) (string, error) {
 }
 
 // generate makes a file of users, where it is not there from an earlier call.
-func generate(dir string, n int, changed float64) (string, error) {
+func generate(dir string, n int, changed float64, shuffled bool) (string, error) {
 	path := filepath.Join(dir, fmt.Sprintf("users-%d-%g.ndjson", n, changed))
+	if shuffled {
+		path = filepath.Join(dir, fmt.Sprintf("users-%d-%g-shuffled.ndjson", n, changed))
+	}
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
@@ -128,6 +130,9 @@ func generate(dir string, n int, changed float64) (string, error) {
 	maker := users.Maker{Seed: 1, ChangedShare: changed}
 	var line []byte
 	for i := range n {
+		if shuffled {
+			i = int(uint64(i) * 982_451_653 % uint64(n)) // a prime: each comes once
+		}
 		line = append(maker.JSON(line[:0], i), '\n')
 		if _, err := w.Write(line); err != nil {
 			return "", err
