@@ -111,15 +111,20 @@ func (c SinkCase) commit(t *testing.T, s pipeline.Sink) []byte {
 	return position
 }
 
-func (c SinkCase) finish(t *testing.T, s pipeline.Sink) {
+// finish ends a run and gives the files that it published.
+func (c SinkCase) finish(t *testing.T, s pipeline.Sink) (published []pipeline.File) {
 	t.Helper()
 	c.commit(t, s)
 	if err := s.Finish(context.Background()); err != nil {
 		t.Fatalf("Finish: %v", err)
 	}
+	if p, ok := s.(pipeline.Publisher); ok {
+		published = p.Published()
+	}
 	if err := s.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
+	return published
 }
 
 // decisions says what was decided of records.
@@ -296,11 +301,14 @@ func (c SinkCase) resumeFinished(t *testing.T) {
 	s := c.open(t, target, run)
 	c.write(t, s, records(t, c.Records), 2)
 	position := slices.Clone(c.commit(t, s))
-	c.finish(t, s)
+	want := c.finish(t, s)
 	run.Resumed, run.From, run.Position = true, int64(len(c.Records)), position
 	s = c.open(t, target, run)
-	c.finish(t, s)
+	got := c.finish(t, s)
 	equal(t, "what is there", target.Read(), c.Want)
+	if !slices.Equal(got, want) {
+		t.Errorf("published %+v, before it died %+v", got, want)
+	}
 }
 
 func (c SinkCase) cancellation(t *testing.T) {

@@ -138,13 +138,8 @@ func (s *Sink) Open(_ context.Context, run pipeline.Run) error {
 
 // openSpill begins the spill, or goes on with that of an earlier process of the run.
 func (s *Sink) openSpill() error {
-	target := s.path
-	if real, err := filepath.EvalSymlinks(target); err == nil {
-		target = real
-	}
-	info, err := os.Stat(target)
-	s.durable = s.path != "-" && (err != nil || info.Mode().IsRegular())
-	if !s.durable {
+	target, replaced := files.TargetOf(s.path, s.run)
+	if s.durable = replaced && s.path != "-"; !s.durable {
 		f, err := os.CreateTemp("", "usher-rows-*")
 		if err != nil {
 			return s.failed(err)
@@ -154,11 +149,9 @@ func (s *Sink) openSpill() error {
 	}
 	s.spill.path = filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+"."+s.run.ID+".rows")
 	if !s.run.Resumed || s.run.Position == nil {
-		s.spill.file, err = os.OpenFile(s.spill.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-		if err != nil {
-			return s.failed(err)
-		}
-		return nil
+		f, err := os.OpenFile(s.spill.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+		s.spill.file = f
+		return s.failed(err)
 	}
 	var size int64
 	if _, err := fmt.Sscanf(string(s.run.Position), "%d %08x", &size, &s.spill.sum); err != nil {
@@ -166,7 +159,7 @@ func (s *Sink) openSpill() error {
 	}
 	f, err := os.OpenFile(s.spill.path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		if info != nil && !info.ModTime().Before(s.run.StartedAt) {
+		if info, err := os.Stat(target); err == nil && !info.ModTime().Before(s.run.StartedAt) {
 			// The process died between giving the workbook its name and saying so: nothing is left to be written.
 			s.finished = true
 			return nil

@@ -25,14 +25,19 @@ const (
 
 // Finish implements pipeline.Sink: it writes the workbook.
 func (s *Sink) Finish(ctx context.Context) error {
-	if s.spill.file == nil {
-		return nil // a plan, or finished before
+	if s.run.Plan {
+		return nil
+	}
+	out := files.NewOutput(s.env, s.path)
+	defer out.Close()
+	if s.finished {
+		err := out.Adopt(s.run)
+		s.published = out.Published()
+		return err
 	}
 	if err := s.spill.write(); err != nil {
 		return s.failed(err)
 	}
-	out := files.NewOutput(s.env, s.path)
-	defer out.Close()
 	run := s.run
 	run.Resumed, run.Position = false, nil
 	if err := out.Open(ctx, run); err != nil {
