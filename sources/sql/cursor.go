@@ -141,6 +141,9 @@ func wholeNumber(text string) (*big.Int, bool) {
 // beyond finds the times of PostgreSQL that come after all that are written with a year of four digits.
 var beyond = regexp.MustCompile(`^(infinity$|\d{5,}-\d\d-\d\d)`)
 
+// endless finds the numbers that come after all others, as PostgreSQL and SQLite write them. NaN is one in PostgreSQL.
+var endless = regexp.MustCompile(`^(NaN|Infinity|Inf)$`)
+
 // isOrdinal reports whether a text is a time or a number.
 func isOrdinal(text string) bool {
 	_, number := wholeNumber(text)
@@ -157,7 +160,7 @@ func (r *reader) checkCursor(ctx context.Context, l *link) error {
 	}
 	like := r.cursor.initial
 	if r.table != "" || !r.query.uses("cursor") {
-		highest, err := r.highest(ctx, l, func(*statement) {})
+		highest, err := r.highest(ctx, l, func(*statement) *conditions { return &conditions{} })
 		if err != nil {
 			return err
 		}
@@ -180,16 +183,28 @@ func (r *reader) badCursor(from, like, hint string) error {
 		Message: fmt.Sprintf("reading %s: the cursor %q cannot be compared with %s, which holds values such as %s", r.origin, from, r.cursor.field, like), Hint: hint}
 }
 
-// highest gives the highest value of the cursor field among the rows that a condition leaves, nil for none.
-func (r *reader) highest(ctx context.Context, l *link, condition func(*statement)) (text *string, err error) {
-	st := &statement{dialect: r.dialect}
-	st.write("SELECT ", r.dialect.text("MAX("+r.dialect.quote(r.cursor.field)+")"))
-	if err := r.writeFrom(st); err != nil {
-		return nil, err
+// highest gives the highest value of the cursor field among the rows that a condition leaves, nil for none. A number without
+// end would hide all rows that come later, so it is passed over.
+func (r *reader) highest(ctx context.Context, l *link, condition func(*statement) *conditions) (*string, error) {
+	field := r.dialect.quote(r.cursor.field)
+	var below *string
+	for {
+		st := &statement{dialect: r.dialect}
+		st.write("SELECT ", r.dialect.text("MAX("+field+")"))
+		if err := r.writeFrom(st); err != nil {
+			return nil, err
+		}
+		where := condition(st)
+		if below != nil {
+			st.write(where.next(), field, " < ")
+			st.arg(r.dialect.argument(*below))
+		}
+		var text *string
+		if err := l.row(ctx, st.text.String(), st.args...).Scan(&text); err != nil || text == nil || !endless.MatchString(*text) {
+			return text, err
+		}
+		below = text
 	}
-	condition(st)
-	err = l.row(ctx, st.text.String(), st.args...).Scan(&text)
-	return text, err
 }
 
 // latest gives the time now as the cursor field would have it. Where it is not known in which zone that is, it may be a day more.
@@ -210,12 +225,13 @@ func (r *reader) latest(mark string) time.Time {
 // is passed over.
 func (r *reader) findWatermark(ctx context.Context, l *link) error {
 	highest := func(below string) (string, error) {
-		text, err := r.highest(ctx, l, func(st *statement) {
+		text, err := r.highest(ctx, l, func(st *statement) *conditions {
 			where := r.cursorCondition(st)
 			if below != "" {
 				st.write(where.next(), r.dialect.quote(r.cursor.field), " <= ")
 				st.arg(below)
 			}
+			return where
 		})
 		if err != nil || text == nil {
 			return "", err
@@ -238,7 +254,7 @@ func (r *reader) findWatermark(ctx context.Context, l *link) error {
 	if _, _, isTime := parseCursorTime(r.cursor.stored); isTime && mark != "" && !isOrdinal(mark) {
 		return r.badCursor(r.cursor.stored, mark, "mend the value: it hides what changes, for it comes after all others")
 	}
-	if mark == "" || strings.HasPrefix(mark, "0000-00-00") || mark == "-infinity" {
+	if mark == "" || strings.HasPrefix(mark, "0000-00-00") || strings.EqualFold(mark, "-infinity") || mark == "-Inf" {
 		mark = r.cursor.stored // nothing new: what was stays
 	}
 	r.watermark = mark

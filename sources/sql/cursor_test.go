@@ -3,6 +3,7 @@ package sqlsource
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -193,6 +194,42 @@ func TestCursorOfInfinity(t *testing.T) {
 		ids, mark := d.increment(t, "table: users, cursor: {field: updated_at}", mark)
 		equal(t, ids, "1", "2", "3", "4")
 		equal(t, []string{string(mark)[:10]}, "2024-01-02")
+	}
+}
+
+// PostgreSQL sorts NaN above all numbers, and Infinity next.
+func TestCursorOfNoNumber(t *testing.T) {
+	for _, c := range []struct {
+		d             target
+		typ           string
+		above, beyond string
+		below         string
+	}{
+		{postgres(t), "NUMERIC", "'NaN'", "'Infinity'", "'-Infinity'"}, {postgres(t), "DOUBLE PRECISION", "'NaN'", "'Infinity'", "'-Infinity'"},
+		{postgres(t), "REAL", "'Infinity'", "'NaN'", "'-Infinity'"},
+		{sqliteFile(t), "REAL", "9e999", "9e999", "-9e999"}, {sqliteFile(t), "", "9e999", "9e999", "-9e999"},
+	} {
+		t.Run(c.d.name+" "+c.typ, func(t *testing.T) {
+			c.d.exec(t, `CREATE TABLE users (id INT PRIMARY KEY, version `+c.typ+`)`, `INSERT INTO users VALUES (1, 5), (2, `+c.above+`), (3, `+c.beyond+`)`)
+			const options = "table: users, columns: [id], cursor: {field: version}"
+			_, mark := c.d.increment(t, options, nil)
+			equal(t, []string{strings.TrimSuffix(string(mark), ".0")}, "5")
+			c.d.exec(t, `INSERT INTO users VALUES (4, 7)`)
+			ids, mark := c.d.increment(t, options, mark)
+			equal(t, ids, "1", "2", "3", "4")
+			equal(t, []string{strings.TrimSuffix(string(mark), ".0")}, "7")
+			// What an earlier run has left there passes over every number.
+			for _, stored := range []string{"NaN", "Infinity", "Inf"} {
+				s := c.d.source(t, options)
+				s.(pipeline.Cursored).SetCursor([]byte(stored))
+				checkError(t, s.Open(context.Background()), "sql.bad_cursor", false)
+				s.Close()
+			}
+			// Nothing but what is below all numbers is nothing.
+			c.d.exec(t, `DELETE FROM users`, `INSERT INTO users VALUES (1, `+c.below+`)`)
+			_, mark = c.d.increment(t, options, nil)
+			equal(t, []string{string(mark)}, "")
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -75,6 +76,9 @@ func (d *sqLite) nullsLast() bool                        { return false }
 func (d *sqLite) argument(text string) any {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && (n == 0 || text[0] != '0') {
 		return n
+	}
+	if text == "Inf" {
+		return math.Inf(1)
 	}
 	return text
 }
