@@ -149,6 +149,8 @@ func TestHelpersSayWhatToDo(t *testing.T) {
 	for text, want := range map[string]string{
 		"e164(user.empty)":             "an empty text is no phone number: where there may be one, write `user.field || null`",
 		"e164(user.empty, 'DE')":       "an empty text is no phone number: where there may be one, write `user.field || null`",
+		"e164('664123456.0', 'AT')":    "this is written with decimals, which would be taken for digits: `user.phone.replace(/\\.0$/, '')` takes them off",
+		"e164('1.38E+10', 'CN')":       "this is a number in scientific notation, which has lost digits: make the column text in the spreadsheet, and export it again",
 		"date(user.empty)":             "an empty text is no date: where there may be one, write `user.field || null`",
 		"date(user.empty, 'D.M.YYYY')": "an empty text is no date: where there may be one, write `user.field || null`",
 		"bool(user.empty)":             "an empty text is no word for yes or no: where there may be one, write `user.field || null`",

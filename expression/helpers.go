@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -36,6 +37,9 @@ func helperFunctions() []*function {
 	return inGroup(groupHelpers, list)
 }
 
+// spreadsheetNumber is a phone number that a spreadsheet or a data frame took for a number.
+var spreadsheetNumber = regexp.MustCompile(`^\s*\+?[0-9]+(?:\.0+|[.,]?[0-9]*([eE]\+[0-9]+))\s*$`)
+
 func e164(m *machine, args []any) any {
 	if !present(args[0]) {
 		return args[0]
@@ -51,6 +55,13 @@ func e164(m *machine, args []any) any {
 	text := m.text(args[0])
 	if len(text) > 100 {
 		fail("expression.phone", "this is not a phone number")
+	}
+	switch parts := spreadsheetNumber.FindStringSubmatch(text); {
+	case parts == nil:
+	case parts[1] != "":
+		fail("expression.phone", "this is a number in scientific notation, which has lost digits: make the column text in the spreadsheet, and export it again")
+	default: // the library takes points for separators
+		fail("expression.phone", "this is written with decimals, which would be taken for digits: `user.phone.replace(/\\.0$/, '')` takes them off")
 	}
 	n, err := phonenumbers.Parse(text, region)
 	if err != nil {

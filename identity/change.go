@@ -272,11 +272,11 @@ func (r *reading) attribute(a attr, v any) {
 		}
 		return
 	}
-	s, ok := r.text(name, v)
+	text, ok := r.text(name, v)
 	if !ok {
 		return
 	}
-	code, wrong := "", ""
+	s, code, wrong := text, "", ""
 	switch a {
 	case aEmail, aMFAEmail:
 		code = CodeBadEmail
@@ -306,6 +306,9 @@ func (r *reading) attribute(a attr, v any) {
 		s = tag
 	}
 	if wrong != "" {
+		if code != CodeBadEmail && strings.TrimSpace(text) != text {
+			wrong = "begins or ends with white space: trim(…) takes it off"
+		}
 		r.violate(code, name, wrong)
 		return
 	}

@@ -68,11 +68,16 @@ func TestValidation(t *testing.T) {
 		{`{"email":1}`, "user.wrong_type@email"},
 		{`{"email":""}`, "user.empty@email"},
 		{`{"email":"a@x.com\u0000"}`, "user.bad_text@email"},
+		{`{"email":"a\u0085b@x.com"}`, "user.bad_email@email"},
+		{`{"email":"a\u2028b@x.com"}`, "user.bad_email@email"},
+		{`{"email":"j\ufffdrg@x.com"}`, "user.bad_email@email"},
+		{`{"email":"\u200b@x.com"}`, "user.bad_email@email"},
 		{`{"phone_number":"13100000001"}`, "user.bad_phone_number@phone_number"},
 		{`{"phone_number":"+86 131 0000 0001"}`, "user.bad_phone_number@phone_number"},
 		{`{"phone_number":"+861310000"}`, "user.bad_phone_number@phone_number"},
 		{`{"preferred_username":" ann"}`, "user.bad_username@preferred_username"},
 		{`{"preferred_username":"an\u0007n"}`, "user.bad_username@preferred_username"},
+		{`{"preferred_username":"\u200b\u3164"}`, "user.bad_username@preferred_username"},
 		{`{"name":""}`, "user.empty@name"},
 		{`{"name":["Ann"]}`, "user.wrong_type@name"},
 		{`{"profile":"/ann"}`, "user.bad_url@profile"},
@@ -81,6 +86,8 @@ func TestValidation(t *testing.T) {
 		{`{"website":"https://:80/"}`, "user.bad_url@website"},
 		{`{"website":"mailto:a@x.com"}`, "user.bad_url@website"},
 		{`{"website":"https://x.com/a b"}`, "user.bad_url@website"},
+		{`{"website":"https://x.com:65536"}`, "user.bad_url@website"},
+		{`{"website":"https://x.com:65535","picture":"https://x.com:"}`, ""},
 		{`{"birthdate":"2021-02-29"}`, "user.bad_birthdate@birthdate"},
 		{`{"birthdate":"2020-02-29"}`, ""},
 		{`{"birthdate":"0000-02-29"}`, ""},
@@ -93,8 +100,23 @@ func TestValidation(t *testing.T) {
 		{`{"zoneinfo":"Mars/Olympus"}`, "user.bad_zoneinfo@zoneinfo"},
 		{`{"zoneinfo":"Local"}`, "user.bad_zoneinfo@zoneinfo"},
 		{`{"zoneinfo":"../../etc/passwd"}`, "user.bad_zoneinfo@zoneinfo"},
+		{`{"zoneinfo":"Etc/GMT+8"}`, ""},
+		{`{"zoneinfo":"America/Argentina/ComodRivadavia"}`, ""},
+		{`{"zoneinfo":"EST5EDT"}`, ""},
+		{`{"zoneinfo":"Asia//Shanghai"}`, "user.bad_zoneinfo@zoneinfo"},
+		{`{"zoneinfo":"Asia/./Shanghai"}`, "user.bad_zoneinfo@zoneinfo"},
+		{`{"zoneinfo":"posix/UTC"}`, "user.bad_zoneinfo@zoneinfo"}, // a folder of some machines
+		{`{"zoneinfo":"right/UTC"}`, "user.bad_zoneinfo@zoneinfo"},
+		{`{"zoneinfo":"localtime"}`, "user.bad_zoneinfo@zoneinfo"},
+		{`{"zoneinfo":"posixrules"}`, "user.bad_zoneinfo@zoneinfo"},
 		{`{"locale":"not a tag"}`, "user.bad_locale@locale"},
 		{`{"locale":"en_US"}`, ""},
+		{`{"locale":"zh-yue"}`, ""},
+		{`{"locale":"usa"}`, ""},
+		{`{"locale":"en-USA"}`, "user.bad_locale@locale"}, // not Usarufa, whose code is usa
+		{`{"locale":"zh-CHT"}`, "user.bad_locale@locale"}, // nor Cholón
+		{`{"locale":"zh_CHN"}`, "user.bad_locale@locale"},
+		{`{"locale":"zh-eng"}`, "user.bad_locale@locale"},
 		{`{"email_verified":"true","email":"a@x.com"}`, "user.wrong_type@email_verified"},
 		{`{"disabled":1}`, "user.wrong_type@disabled"},
 		{`{"logins_count":-1}`, "user.bad_number@logins_count"},
@@ -160,14 +182,21 @@ func TestValidation(t *testing.T) {
 func TestMessagesHelp(t *testing.T) {
 	r := rules(t, Options{}).NewReader()
 	for record, want := range map[string]string{
-		`{"email":"a@x.com","emial":"x"}`:            `did you mean "email"?`,
-		`{"email":"a@x.com","username":"x"}`:         `did you mean "preferred_username"?`,
-		`{"email":"a@x.com","plan":"pro"}`:           "custom_attributes",
-		`{"email":"a@x.com","phone_number":"131"}`:   "e164(user.phone, 'CN')",
-		`{"email":"a@x.com","disabled":"no"}`:        "bool(",
-		`{"email":"a@x.com","last_login":"gestern"}`: "date(",
-		`{"email":null}`:                             "is null, but is the identifier",
-		`{"name":"A"}`:                               "is missing, but is the identifier",
+		`{"email":"a@x.com","emial":"x"}`:                      `did you mean "email"?`,
+		`{"email":"a@x.com","username":"x"}`:                   `did you mean "preferred_username"?`,
+		`{"email":"a@x.com","plan":"pro"}`:                     "custom_attributes",
+		`{"email":"a@x.com","phone_number":"131"}`:             "e164(user.phone, 'CN')",
+		`{"email":"a@x.com","disabled":"no"}`:                  "bool(",
+		`{"email":"a@x.com","last_login":"gestern"}`:           "date(",
+		`{"email":"a@x.com","website":"http://x.com "}`:        "trim(",
+		`{"email":"a@x.com","birthdate":" 2000-01-01"}`:        "trim(",
+		`{"email":"a@x.com","zoneinfo":"Asia/Shanghai\t"}`:     "trim(",
+		`{"email":"a@x.com","phone_number":"+8613100000001 "}`: "trim(",
+		`{"email":"a@x.com","locale":"zh-CHT"}`:                "zh-Hant",
+		`{"email":"j\ufffdrg@x.com"}`:                          "encoding",
+		`{"email":"\"a\"@x.com"}`:                              "quotes",
+		`{"email":null}`:                                       "is null, but is the identifier",
+		`{"name":"A"}`:                                         "is missing, but is the identifier",
 	} {
 		c := r.Read(parse(t, record))
 		if len(c.Violations) != 1 || !strings.Contains(c.Violations[0].Message, want) {
@@ -193,6 +222,8 @@ func TestNormalForms(t *testing.T) {
 		{`{"email":"o'neil!#$%&*/=?^{|}~@x.com"}`, aEmail, "o'neil!#$%&*/=?^{|}~@x.com"},
 		{`{"email":"a@[192.0.2.1]"}`, aEmail, "a@[192.0.2.1]"},
 		{`{"email":"ａｎｎ@x.com"}`, aEmail, "ann@x.com"},
+		{`{"email":"\u200ba\u200bnn@x.com\ufeff"}`, aEmail, "ann@x.com"},
+		{`{"email":"a\u00adnn\u202c@x.com"}`, aEmail, "ann@x.com"},
 		{`{"preferred_username":"Ann"}`, aUsername, "Ann"},
 		{`{"locale":"en_us"}`, aLocale, "en-US"},
 		{`{"last_login":"2026-01-02T03:04:05.100+08:00"}`, aLastLogin, "2026-01-02T03:04:05.1+08:00"},
@@ -230,6 +261,27 @@ func TestFoldingTwiceIsFoldingOnce(t *testing.T) {
 		}
 		if lower := fold(string(unicode.ToLower(r))); unicode.Is(unicode.Cherokee, r) && lower != once {
 			t.Errorf("%U and its small letter become %+q and %+q", r, once, lower)
+		}
+	}
+}
+
+// Names that look alike to their bearer are one: no two users, and nobody who cannot log in by typing it.
+func TestSpellingsOfOneName(t *testing.T) {
+	for _, names := range [][]string{
+		{"ann", "Ann", "ａｎｎ", "a\u200bnn", "\ufeffann", "ann\u2060", "a\u00adnn", "\u202aann\u202c", "an\ufe0fn", "a\u034fnn", "a\u3164nn"},
+		{"zoé", "ZOE\u0301", "zoe\u200d\u0301", "zoe\u034f\u0301"},
+		{"straße", "STRASSE", "stra\u1e9ee"},
+		{"نامه\u200cای", "نامهای"},
+	} {
+		for _, name := range names {
+			if got := key(aUsername, name); got != key(aUsername, names[0]) {
+				t.Errorf("%+q is %+q, %+q is %+q", names[0], key(aUsername, names[0]), name, got)
+			}
+		}
+	}
+	for _, names := range [][2]string{{"i", "ı"}, {"a", "а"}, {"i", "İ"}} {
+		if key(aUsername, names[0]) == key(aUsername, names[1]) {
+			t.Errorf("%+q and %+q are taken for one", names[0], names[1])
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base32"
 	"net/mail"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -105,7 +106,15 @@ func fullEmail(s string) (string, error) {
 		return "", formatError("is not an email address")
 	}
 	if parsed.Address != s && parsed.String() != "<"+s+">" {
-		return "", formatError("is not an email address alone: leave out names, brackets and comments")
+		return "", formatError("is not an email address alone: leave out names, brackets, comments and quotes that are not needed")
+	}
+	for _, r := range local {
+		switch {
+		case r == utf8.RuneError:
+			return "", formatError("has a character that was lost before (U+FFFD): state the encoding of the source")
+		case unicode.IsControl(r) || unicode.IsSpace(r) && r != ' ':
+			return "", formatError("has a control character or white space in it")
+		}
 	}
 	if len(local) > 64 {
 		return "", formatError("has " + strconv.Itoa(len(local)) + " bytes before the @, RFC 5321 allows 64")
@@ -129,21 +138,35 @@ func isASCII(s string) bool {
 	return true
 }
 
-// fold gives the form in which two spellings of an identifier are the same: NFKC, case-folded. Folding may undo the
-// normal form, so that it is normalised again.
+// fold gives the form in which two spellings of an identifier are the same: Unicode's NFKC_Casefold, which leaves out what
+// cannot be seen. Folding may undo the normal form, so that it is normalised again.
 func fold(s string) string {
 	if isASCII(s) {
 		return strings.ToLower(s)
 	}
-	return norm.NFKC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFKC.String(s))))
+	return norm.NFKC.String(strings.Map(foldRune, cases.Fold().String(norm.NFKC.String(s))))
 }
 
-// foldCherokee mends what cases.Fold does to letters that fold to their capitals: it takes each for the other.
-func foldCherokee(r rune) rune {
-	if unicode.Is(unicode.Cherokee, r) {
+// foldRune leaves out what is ignorable, and mends what cases.Fold does to letters that fold to their capitals: it takes each for the other.
+func foldRune(r rune) rune {
+	switch {
+	case unicode.Is(unicode.Cherokee, r):
 		return unicode.ToUpper(r)
+	case ignorable(r):
+		return -1
 	}
 	return r
+}
+
+// ignorable is Unicode's Default_Ignorable_Code_Point: zero-width characters, marks of direction, fillers.
+func ignorable(r rune) bool {
+	switch {
+	case unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r), unicode.Is(unicode.Variation_Selector, r):
+		return true
+	case r >= 0xFFF9 && r <= 0xFFFB, r >= 0x13430 && r <= 0x13440, unicode.Is(unicode.Prepended_Concatenation_Mark, r):
+		return false // these are seen, or change what is seen
+	}
+	return unicode.Is(unicode.Cf, r)
 }
 
 type formatError string
@@ -177,6 +200,10 @@ func checkURL(s string) string {
 		return "is not an absolute http or https URL"
 	case u.Hostname() == "":
 		return "is a URL without a host"
+	case u.Port() != "":
+		if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil {
+			return "is a URL whose port is not below 65536"
+		}
 	}
 	for _, r := range s {
 		if unicode.IsSpace(r) || unicode.IsControl(r) {
@@ -258,9 +285,12 @@ func (c *cache) get(key string, find func(string) (string, bool)) (string, bool)
 
 var zones, locales cache
 
+// zoneName leaves out what is a path to a zone rather than its name, and the copies that some machines have beside the zones.
+var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)*$`)
+
 func isZone(name string) bool {
 	_, ok := zones.get(name, func(name string) (string, bool) {
-		if name == "" || name == "Local" || len(name) > 64 {
+		if name == "Local" || len(name) > 64 || !zoneName.MatchString(name) {
 			return "", false
 		}
 		_, err := time.LoadLocation(name)
@@ -269,10 +299,17 @@ func isZone(name string) bool {
 	return ok
 }
 
+// extendedLocale is a tag with a language of three letters after the first. Such a language has to be registered with the first
+// (RFC 5646, section 2.2.2), or it is a slip: en-USA and zh-CHN are not the languages usa and chn.
+var (
+	extendedLocale   = regexp.MustCompile(`^[A-Za-z]{2,3}[-_][A-Za-z]{3}([-_]|$)`)
+	registeredLocale = regexp.MustCompile(`(?i)^(zh[-_](cdo|cjy|cmn|cnp|cpx|csp|czh|czo|gan|hak|hnm|hsn|luh|lzh|min[-_]nan|mnp|nan|sjc|wuu|yue)|no[-_](bok|nyn))([-_]|$)`)
+)
+
 // normalizeLocale gives the canonical form of a BCP 47 tag: en_us is en-US.
 func normalizeLocale(s string) (string, bool) {
 	return locales.get(s, func(s string) (string, bool) {
-		if len(s) > 255 {
+		if len(s) > 255 || extendedLocale.MatchString(s) && !registeredLocale.MatchString(s) {
 			return "", false
 		}
 		tag, err := language.Parse(s)
