@@ -96,7 +96,7 @@ func (s *Store) Sort(ctx context.Context, want Selection) (*Sorted, error) {
 		return nil, ctx.Err()
 	}
 	if isFull(err) {
-		return nil, &Error{Code: "store.temp_full", Message: "there is no room to sort the users of the store " + s.path + ": the disk with the temporary files is full or a limit is reached",
+		return nil, &Error{Code: "store.temporary_file", Message: "there is no room to sort the users of the store " + s.path + ": the disk with the temporary files is full or a limit is reached",
 			Hint: "make room in the folder for temporary files, or name another one by TMPDIR; then begin again", Err: err}
 	}
 	return sorted, s.describe("sorting", err)

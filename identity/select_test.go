@@ -26,7 +26,7 @@ func TestSortWithoutRoom(t *testing.T) {
 	write(t, beginImport(t, s, Options{}, Run{ID: "1", StartedAt: time.Now()}), 0, records...)
 	_, err := s.Sort(context.Background(), want)
 	var e *Error
-	if !errors.As(err, &e) || e.Code != "store.temp_full" || !strings.Contains(e.Hint, "TMPDIR") {
+	if !errors.As(err, &e) || e.Code != "store.temporary_file" || !strings.Contains(e.Hint, "TMPDIR") {
 		t.Errorf("%#v", err)
 	}
 }

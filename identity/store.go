@@ -340,7 +340,7 @@ func (s *Store) openPlan(ctx context.Context) error {
 	}
 	var err error
 	if s.temp, err = os.MkdirTemp("", "usher-plan-"); err != nil {
-		return &Error{Code: "store.no_temp", Message: "no temporary folder can be made for the plan", Hint: "set TMPDIR to a folder that can be written", Err: err}
+		return &Error{Code: "store.temporary_file", Message: "no temporary folder can be made for the plan", Hint: "set TMPDIR to a folder that can be written", Err: err}
 	}
 	path := filepath.Join(s.temp, "plan.db")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)

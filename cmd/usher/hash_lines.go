@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -27,7 +28,11 @@ func (a *app) answerLines(parent context.Context, path string, answer answerer) 
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return &pipeline.Error{Code: "file.cannot_open", Message: "the file cannot be read: " + pathReason(err), Hint: "check the path", Err: err, Unreachable: true}
+			code := "file.unreadable"
+			if errors.Is(err, fs.ErrNotExist) {
+				code = "file.not_found"
+			}
+			return &pipeline.Error{Code: code, Message: "the file cannot be read: " + pathReason(err), Hint: "check the path", Err: err, Unreachable: true}
 		}
 		in, origin = f, filepath.Base(path)
 	}
@@ -80,7 +85,7 @@ func (a *app) answerLines(parent context.Context, path string, answer answerer) 
 	case writeErr != nil:
 		return writeErr
 	case readErr != nil:
-		return &pipeline.Error{Code: "file.read_failed", Message: origin + " cannot be read: " + pathReason(readErr), Hint: "what was answered is right; the rest is missing", Err: readErr, Unreachable: true}
+		return &pipeline.Error{Code: "file.unreadable", Message: origin + " cannot be read: " + pathReason(readErr), Hint: "what was answered is right; the rest is missing", Err: readErr, Unreachable: true}
 	case !well:
 		return done(exitRecords)
 	}

@@ -137,7 +137,7 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 	}
 	if !flags.force {
 		if _, err := os.Lstat(flags.out); err == nil {
-			return &pipeline.Error{Code: "init.exists", Message: fmt.Sprintf("%s is there already", flags.out), Hint: "name another file with -o, or overwrite it with --force"}
+			return &pipeline.Error{Code: "file.exists", Message: fmt.Sprintf("%s is there already", flags.out), Hint: "name another file with -o, or overwrite it with --force"}
 		}
 	}
 	result := initialised{Source: in.source, PipelineFile: flags.out}
@@ -442,11 +442,11 @@ func writeNew(path string, text []byte, overwrite bool) error {
 	if err == nil {
 		return nil
 	}
-	hint := "is the folder there, and may you write in it?"
+	code, hint := "file.unwritable", "is the folder there, and may you write in it?"
 	if errors.Is(err, fs.ErrExist) {
-		hint = "overwrite it with --force"
+		code, hint = "file.exists", "overwrite it with --force"
 	}
-	return &pipeline.Error{Code: "init.not_written", Message: fmt.Sprintf("%s cannot be written: %v", path, errors.Unwrap(err)), Hint: hint, Err: err}
+	return &pipeline.Error{Code: code, Message: fmt.Sprintf("%s cannot be written: %v", path, errors.Unwrap(err)), Hint: hint, Err: err}
 }
 
 // printProfile prints what was found, for a person.

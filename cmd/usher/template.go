@@ -74,7 +74,7 @@ func (a *app) writeTemplate(lang, output string) error {
 		return &pipeline.Error{Code: "file.exists", Message: short(output) + " exists", Hint: "give another name, or remove it first"}
 	}
 	if err := os.WriteFile(output, workbook.Bytes(), 0o644); err != nil {
-		return &pipeline.Error{Code: "file.cannot_write", Message: "the template cannot be written: " + pathReason(err), Hint: "check the path and the disk", Err: err}
+		return &pipeline.Error{Code: "file.unwritable", Message: "the template cannot be written: " + pathReason(err), Hint: "check the path and the disk", Err: err}
 	}
 	if a.json {
 		return a.printJSON(map[string]string{"file": absolute(output), "lang": lang})

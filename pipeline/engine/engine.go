@@ -665,7 +665,7 @@ func (r *runner) selectOnly(records []pipeline.Record) {
 func guard(what string, call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &pipeline.Error{Code: what + ".panic", Message: fmt.Sprintf("the %s panicked: %v", what, p),
+			err = &pipeline.Error{Code: "run.panic", Message: fmt.Sprintf("the %s panicked: %v", what, p),
 				Hint: "this is a defect of the connector; please report it", Err: fmt.Errorf("%s", stack())}
 		}
 	}()

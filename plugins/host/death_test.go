@@ -123,7 +123,7 @@ func TestAnErrorIsNoDeath(t *testing.T) {
 		t.Run(part, func(t *testing.T) {
 			p := loadWith(t, fmt.Sprintf("panic:%s:%d:%s", part, 2345, filepath.Join(t.TempDir(), "once")), time.Minute)
 			_, err := newRun(t, p).start(t, journal.Document{})
-			wantError(t, err, part+".panic", "nobody expected this")
+			wantError(t, err, "plugin.panic", "nobody expected this")
 		})
 	}
 }

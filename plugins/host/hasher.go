@@ -37,7 +37,7 @@ func (p *running) registerHashers(env pipeline.Env, d *pb.DescribeResponse) erro
 	defer p.mu.Unlock()
 	for name := range p.Options {
 		if !slices.ContainsFunc(d.GetHashers(), func(h *pb.Hasher) bool { return hasOption(h, name) }) {
-			return pluginError("no_option", p.Plugin, fmt.Sprintf("is given the option %q, which none of its hashers has", name), "")
+			return pluginError("plugin.no_option", p.Plugin, fmt.Sprintf("is given the option %q, which none of its hashers has", name), "")
 		}
 	}
 	if len(p.hashers) > 0 {
@@ -62,7 +62,7 @@ func (p *running) registerHashers(env pipeline.Env, d *pb.DescribeResponse) erro
 			registered = converter{h}
 		}
 		if err := password.Register(h.spec, registered); err != nil {
-			return pluginError("bad_description", p.Plugin, "describes itself wrongly: "+err.Error(), "")
+			return pluginError("plugin.bad_description", p.Plugin, "describes itself wrongly: "+err.Error(), "")
 		}
 		p.hashers = append(p.hashers, h)
 	}
@@ -76,7 +76,7 @@ func hasOption(h *pb.Hasher, name string) bool {
 func (p *running) newHasher(env pipeline.Env, d *pb.Hasher) (*hasher, error) {
 	options, err := wire.DeclaredOptions(d.GetOptions())
 	if err != nil {
-		return nil, pluginError("bad_description", p.Plugin, "describes itself wrongly: "+err.Error(), "")
+		return nil, pluginError("plugin.bad_description", p.Plugin, "describes itself wrongly: "+err.Error(), "")
 	}
 	spec := pipeline.Spec{Name: d.GetName(), Options: options}
 	own := maps.Clone(p.Options)
@@ -92,7 +92,7 @@ func (p *running) newHasher(env pipeline.Env, d *pb.Hasher) (*hasher, error) {
 	for _, s := range d.GetSamples() {
 		values, err := wire.ContextOf(s.GetContext())
 		if err != nil {
-			return nil, pluginError("bad_description", p.Plugin, "describes itself wrongly: the context of a sample cannot be read", "")
+			return nil, pluginError("plugin.bad_description", p.Plugin, "describes itself wrongly: the context of a sample cannot be read", "")
 		}
 		h.spec.Samples = append(h.spec.Samples, password.Sample{Encoded: s.GetEncoded(), Password: s.GetPassword(), Context: values})
 	}
@@ -126,7 +126,7 @@ func (h *hasher) configure(ctx context.Context, process *process) error {
 		return h.p.describe(ctx, err)
 	}
 	bad := func(format string, args ...any) error {
-		return pluginError("bad_hasher", h.p.Plugin, fmt.Sprintf("does not pass the check of its hasher %s: ", h.spec.Name)+fmt.Sprintf(format, args...),
+		return pluginError("plugin.bad_hasher", h.p.Plugin, fmt.Sprintf("does not pass the check of its hasher %s: ", h.spec.Name)+fmt.Sprintf(format, args...),
 			"a hasher verifies the samples that it describes itself with")
 	}
 	if len(v.GetItems()) != len(items) {

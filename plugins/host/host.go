@@ -105,10 +105,10 @@ func (p *running) process(ctx context.Context) (*process, error) {
 		return p.configured(ctx, p.current)
 	}
 	if p.closed {
-		return nil, pluginError("closed", p.Plugin, "has been ended", "")
+		return nil, pluginError("plugin.closed", p.Plugin, "has been ended", "")
 	}
 	if n := len(p.deaths); n > maxDeaths {
-		e := pluginError("died", p.Plugin, fmt.Sprintf("has died %d times within %s and is given up; in the end %s", n, time.Since(p.deaths[0]).Round(time.Second), p.reason),
+		e := pluginError("plugin.died", p.Plugin, fmt.Sprintf("has died %d times within %s and is given up; in the end %s", n, time.Since(p.deaths[0]).Round(time.Second), p.reason),
 			"mend it, and resume the run")
 		return nil, withTail(e, p.last)
 	} else if n > 0 {
@@ -225,9 +225,9 @@ func (p *running) describe(ctx context.Context, err error) error {
 	}
 	switch s.Code() {
 	case codes.Unimplemented:
-		return pluginError("unimplemented", p.Plugin, "does not serve what it says it has: "+printable(s.Message()), "")
+		return pluginError("plugin.unimplemented", p.Plugin, "does not serve what it says it has: "+printable(s.Message()), "")
 	default:
-		e := pluginError("failed", p.Plugin, "failed: "+printable(s.Message()), "this is a defect of the plugin")
+		e := pluginError("plugin.failed", p.Plugin, "failed: "+printable(s.Message()), "this is a defect of the plugin")
 		return withTail(e, p.last)
 	}
 }

@@ -82,12 +82,12 @@ func launch(decl pipeline.Plugin, t *tail) (_ *process, err error) {
 		return nil, startError(decl, r, t, err)
 	}
 	if line, _ := r.said(); strings.Count(line, "|") < 5 || len(strings.Split(line, "|")[5]) < 50 {
-		return nil, pluginError("no_certificate", decl, "does not encrypt its connection: it names no certificate in its handshake",
+		return nil, pluginError("plugin.no_certificate", decl, "does not encrypt its connection: it names no certificate in its handshake",
 			"a plugin makes a certificate where PLUGIN_CLIENT_CERT is set: see docs/reference/plugins.md")
 	}
 	protocol, err := client.Client()
 	if err != nil {
-		return nil, withTail(pluginError("unreachable", decl, "started, but cannot be connected to: "+err.Error(), ""), t)
+		return nil, withTail(pluginError("plugin.unreachable", decl, "started, but cannot be connected to: "+err.Error(), ""), t)
 	}
 	return &process{client: client, conn: protocol.(*plugin.GRPCClient).Conn, runner: r, tail: t}, nil
 }
@@ -152,7 +152,7 @@ func (p *process) stop(ask bool) {
 }
 
 func pluginError(code string, decl pipeline.Plugin, message, hint string) *pipeline.Error {
-	return &pipeline.Error{Code: "plugin." + code, Message: fmt.Sprintf("the plugin %s %s", decl.Name, message), Hint: hint, Unreachable: true}
+	return &pipeline.Error{Code: code, Message: fmt.Sprintf("the plugin %s %s", decl.Name, message), Hint: hint, Unreachable: true}
 }
 
 // withTail adds the last lines that the plugin wrote to an error.
@@ -166,7 +166,7 @@ func withTail(e *pipeline.Error, t *tail) *pipeline.Error {
 // startError says in a plugin author's words why a plugin did not start.
 func startError(decl pipeline.Plugin, r *runner, t *tail, err error) error {
 	if r == nil || r.stdout == nil {
-		return pluginError("cannot_start", decl, "cannot be started: "+err.Error(), "")
+		return pluginError("plugin.cannot_start", decl, "cannot be started: "+err.Error(), "")
 	}
 	line, spoke := r.said()
 	line = strings.TrimSpace(line)
@@ -174,22 +174,22 @@ func startError(decl pipeline.Plugin, r *runner, t *tail, err error) error {
 	switch {
 	case !spoke:
 		if !r.early {
-			return withTail(pluginError("no_handshake", decl, fmt.Sprintf("said nothing within %s: its first line on standard output must say where it listens", startTimeout),
+			return withTail(pluginError("plugin.no_handshake", decl, fmt.Sprintf("said nothing within %s: its first line on standard output must say where it listens", startTimeout),
 				"in Go, main calls sdk.Serve; docs/reference/plugins.md tells how it is done in other languages"), t)
 		}
-		return withTail(pluginError("exited", decl, "ended before it said where it listens: "+r.ended(), ""), t)
+		return withTail(pluginError("plugin.exited", decl, "ended before it said where it listens: "+r.ended(), ""), t)
 	case len(parts) < 5 || parts[0] != "1":
 		shown := printable(line)
 		if len(shown) > 200 {
 			shown = shown[:200] + "…"
 		}
-		return withTail(pluginError("no_handshake", decl, fmt.Sprintf("did not begin with a handshake; it printed %q instead", shown),
+		return withTail(pluginError("plugin.no_handshake", decl, fmt.Sprintf("did not begin with a handshake; it printed %q instead", shown),
 			"nothing but the handshake may be printed on standard output: write messages to standard error"), t)
 	case parts[1] != fmt.Sprint(wire.Version):
-		return pluginError("wrong_protocol", decl, fmt.Sprintf("speaks version %s of the plugin protocol, and this usher version %d", printable(parts[1]), wire.Version),
+		return pluginError("plugin.wrong_protocol", decl, fmt.Sprintf("speaks version %s of the plugin protocol, and this usher version %d", printable(parts[1]), wire.Version),
 			"build it with an SDK of the same version, or use a version of usher that speaks the plugin's")
 	case parts[4] != "grpc":
-		return pluginError("wrong_protocol", decl, fmt.Sprintf("serves %q and not gRPC", printable(parts[4])), "the fifth part of its handshake must be grpc")
+		return pluginError("plugin.wrong_protocol", decl, fmt.Sprintf("serves %q and not gRPC", printable(parts[4])), "the fifth part of its handshake must be grpc")
 	}
-	return withTail(pluginError("no_handshake", decl, "gave a handshake that cannot be used: "+printable(err.Error()), ""), t)
+	return withTail(pluginError("plugin.no_handshake", decl, "gave a handshake that cannot be used: "+printable(err.Error()), ""), t)
 }

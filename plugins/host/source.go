@@ -160,7 +160,7 @@ func (s *source) open(ctx context.Context, process *process) error {
 
 // confused says that a plugin answered something that makes no sense there.
 func (p *running) confused(want string) error {
-	return pluginError("bad_answer", p.Plugin, fmt.Sprintf("did not answer with %s where the protocol asks for it", want), "this is a defect of the plugin")
+	return pluginError("plugin.bad_answer", p.Plugin, fmt.Sprintf("did not answer with %s where the protocol asks for it", want), "this is a defect of the plugin")
 }
 
 // Next implements pipeline.Source.
@@ -272,7 +272,7 @@ func (s *source) next(ctx context.Context, max int) (*pipeline.Batch, error) {
 
 // garbled says that a plugin sent something that cannot be read.
 func (p *running) garbled(err error) error {
-	return pluginError("bad_answer", p.Plugin, "sent a batch that cannot be used: "+err.Error(), "this is a defect of the plugin")
+	return pluginError("plugin.bad_answer", p.Plugin, "sent a batch that cannot be used: "+err.Error(), "this is a defect of the plugin")
 }
 
 // Close implements pipeline.Source.

@@ -211,7 +211,7 @@ func (o *ordered) Apply(ctx context.Context, b *pipeline.Batch) error {
 		return ctx.Err()
 	case lost(l.process, err):
 		o.p.bury(l.process, err)
-		return withTail(pluginError("died", o.p.Plugin, "died, and with it what its transform remembered", "mend it, and resume the run"), l.process.tail)
+		return withTail(pluginError("plugin.died", o.p.Plugin, "died, and with it what its transform remembered", "mend it, and resume the run"), l.process.tail)
 	default:
 		return o.p.describe(ctx, err)
 	}

@@ -18,7 +18,7 @@ var word = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 // valid holds what a plugin says of itself to what lint and documentation are made of.
 func (p *running) valid(d *pb.DescribeResponse) error {
 	bad := func(format string, args ...any) error {
-		return pluginError("bad_description", p.Plugin, "describes itself wrongly: "+fmt.Sprintf(format, args...), "this is a defect of the plugin")
+		return pluginError("plugin.bad_description", p.Plugin, "describes itself wrongly: "+fmt.Sprintf(format, args...), "this is a defect of the plugin")
 	}
 	if len(d.GetSources())+len(d.GetTransforms())+len(d.GetSinks())+len(d.GetHashers()) == 0 {
 		return bad("it has neither connector nor hasher")
@@ -171,7 +171,7 @@ func (p *running) types(d *pb.DescribeResponse) ([]any, error) {
 func (p *running) spec(c *pb.Connector) (pipeline.Spec, error) {
 	spec, err := wire.Declared(c)
 	if err != nil {
-		return spec, pluginError("bad_description", p.Plugin, "describes itself wrongly: "+err.Error(), "")
+		return spec, pluginError("plugin.bad_description", p.Plugin, "describes itself wrongly: "+err.Error(), "")
 	}
 	spec.Doc = strings.TrimSpace(spec.Doc + "\n\nIt is part of the plugin " + p.Name + ".")
 	return spec, nil

@@ -52,21 +52,21 @@ func verify(decl pipeline.Plugin) error {
 		info, err := os.Stat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return pluginError("not_found", decl, fmt.Sprintf("has no file %s", path), "build or install it there, or mend its path")
+			return pluginError("plugin.not_found", decl, fmt.Sprintf("has no file %s", path), "build or install it there, or mend its path")
 		case err != nil:
-			return pluginError("unreadable", decl, fmt.Sprintf("cannot be read: %v", err), "")
+			return pluginError("plugin.unreadable", decl, fmt.Sprintf("cannot be read: %v", err), "")
 		case !info.Mode().IsRegular():
-			return pluginError("not_a_program", decl, fmt.Sprintf("is no file: %s", path), "name the program itself")
+			return pluginError("plugin.not_a_program", decl, fmt.Sprintf("is no file: %s", path), "name the program itself")
 		case runtime.GOOS != "windows" && info.Mode().Perm()&0o002 != 0:
-			return pluginError("writable", decl, fmt.Sprintf("can be changed by every user of this machine: %s", path), "chmod o-w "+path)
+			return pluginError("plugin.writable", decl, fmt.Sprintf("can be changed by every user of this machine: %s", path), "chmod o-w "+path)
 		}
 	}
 	sum, err := Checksum(decl)
 	if err != nil {
-		return pluginError("unreadable", decl, "cannot be read: "+err.Error(), "")
+		return pluginError("plugin.unreadable", decl, "cannot be read: "+err.Error(), "")
 	}
 	if subtle.ConstantTimeCompare([]byte(sum), []byte(strings.ToLower(decl.SHA256))) != 1 {
-		return pluginError("checksum", decl, fmt.Sprintf("is not the one that was recorded: its checksum is %s", sum),
+		return pluginError("plugin.checksum", decl, fmt.Sprintf("is not the one that was recorded: its checksum is %s", sum),
 			"if you have changed it yourself, record the new checksum (`usher plugins add` does); if not, find out who has")
 	}
 	return runnable(decl)
@@ -76,7 +76,7 @@ func verify(decl pipeline.Plugin) error {
 func runnable(decl pipeline.Plugin) error {
 	if len(decl.Command) > 0 {
 		if interpreter(decl) == "" {
-			return pluginError("no_interpreter", decl, fmt.Sprintf("is run by %s, which is not there", decl.Command[0]), "install it, or mend command")
+			return pluginError("plugin.no_interpreter", decl, fmt.Sprintf("is run by %s, which is not there", decl.Command[0]), "install it, or mend command")
 		}
 		return nil
 	}
@@ -85,11 +85,11 @@ func runnable(decl pipeline.Plugin) error {
 		return err
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o111 == 0 {
-		return pluginError("not_executable", decl, fmt.Sprintf("may not be run: %s has no run bit", decl.Path), "chmod +x "+decl.Path+", or for a script name its interpreter by command")
+		return pluginError("plugin.not_executable", decl, fmt.Sprintf("may not be run: %s has no run bit", decl.Path), "chmod +x "+decl.Path+", or for a script name its interpreter by command")
 	}
 	f, err := os.Open(decl.Path)
 	if err != nil {
-		return pluginError("unreadable", decl, "cannot be read: "+err.Error(), "")
+		return pluginError("plugin.unreadable", decl, "cannot be read: "+err.Error(), "")
 	}
 	defer f.Close()
 	head := make([]byte, 256)
@@ -99,14 +99,14 @@ func runnable(decl pipeline.Plugin) error {
 		line, _, _ = strings.Cut(line, "\n")
 		words := strings.Fields(line)
 		if len(words) == 0 || strings.HasSuffix(line, "\r") {
-			return pluginError("no_interpreter", decl, "begins with a #! line that names no program", "save it with line ends of Unix, and name its interpreter")
+			return pluginError("plugin.no_interpreter", decl, "begins with a #! line that names no program", "save it with line ends of Unix, and name its interpreter")
 		}
 		name := words[0]
 		if strings.HasSuffix(name, "/env") && len(words) > 1 && !strings.HasPrefix(words[1], "-") {
 			name = words[1]
 		}
 		if _, err := exec.LookPath(name); err != nil {
-			return pluginError("no_interpreter", decl, fmt.Sprintf("is run by %s, which is not there", name), "install it")
+			return pluginError("plugin.no_interpreter", decl, fmt.Sprintf("is run by %s, which is not there", name), "install it")
 		}
 		return nil
 	}
@@ -120,13 +120,13 @@ var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AA
 func machine(decl pipeline.Plugin, head []byte) error {
 	here := runtime.GOOS + "/" + runtime.GOARCH
 	other := func(what string) error {
-		return pluginError("wrong_architecture", decl, fmt.Sprintf("is a program for %s, and this is %s", what, here), "build it with GOOS="+runtime.GOOS+" GOARCH="+runtime.GOARCH)
+		return pluginError("plugin.wrong_architecture", decl, fmt.Sprintf("is a program for %s, and this is %s", what, here), "build it with GOOS="+runtime.GOOS+" GOARCH="+runtime.GOARCH)
 	}
 	is := func(magic string) bool { return strings.HasPrefix(string(head), magic) }
 	switch {
 	case is("\x7fELF") && runtime.GOOS != "windows" && runtime.GOOS != "darwin":
 		if len(head) < 20 {
-			return pluginError("not_a_program", decl, "is damaged: it was cut off", "build it again")
+			return pluginError("plugin.not_a_program", decl, "is damaged: it was cut off", "build it again")
 		}
 		order := binary.ByteOrder(binary.LittleEndian)
 		if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
@@ -143,7 +143,7 @@ func machine(decl pipeline.Plugin, head []byte) error {
 	case is("MZ") && runtime.GOOS != "windows":
 		return other("Windows")
 	case runtime.GOOS == "linux":
-		return pluginError("not_a_program", decl, "is neither a program nor a script with a #! line", "name its interpreter by command, or begin it with #!")
+		return pluginError("plugin.not_a_program", decl, "is neither a program nor a script with a #! line", "name its interpreter by command, or begin it with #!")
 	}
 	return nil
 }

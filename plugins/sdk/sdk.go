@@ -233,7 +233,7 @@ func guard(what string, call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(os.Stderr, "panic: %v\n%s", p, debug.Stack())
-			err = &pipeline.Error{Code: what + ".panic", Message: fmt.Sprintf("the %s panicked: %v", what, p), Hint: "this is a defect of the plugin"}
+			err = &pipeline.Error{Code: "plugin.panic", Message: fmt.Sprintf("the %s panicked: %v", what, p), Hint: "this is a defect of the plugin"}
 		}
 	}()
 	return call()

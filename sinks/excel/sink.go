@@ -164,7 +164,7 @@ func (s *Sink) openSpill() error {
 			s.finished = true
 			return nil
 		}
-		return &pipeline.Error{Code: "excel.rows_missing", Message: "what the run has written so far, " + s.spill.path + ", is not there any more",
+		return &pipeline.Error{Code: "file.partial_missing", Message: "what the run has written so far, " + s.spill.path + ", is not there any more",
 			Hint: "run the pipeline again from the start", Err: err}
 	}
 	if err != nil {
@@ -174,7 +174,8 @@ func (s *Sink) openSpill() error {
 	if info, err := f.Stat(); err != nil {
 		return s.failed(err)
 	} else if info.Size() < size {
-		return &pipeline.Error{Code: "excel.rows_missing", Message: fmt.Sprintf("%s has %d bytes, but had %d", s.spill.path, info.Size(), size), Hint: "run the pipeline again from the start"}
+		return &pipeline.Error{Code: "file.partial_damaged", Message: "what the run has written so far, " + s.spill.path + ", was cut off",
+			Hint: "run the pipeline again from the start"}
 	}
 	if err := f.Truncate(size); err != nil {
 		return s.failed(err)
@@ -193,7 +194,7 @@ func (s *Sink) failed(err error) error {
 	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, errSpill):
-		return &pipeline.Error{Code: "excel.rows_damaged", Message: "what the run has written so far, " + s.spill.path + ", is damaged", Hint: "run the pipeline again from the start", Err: err}
+		return &pipeline.Error{Code: "file.partial_damaged", Message: "what the run has written so far, " + s.spill.path + ", is damaged", Hint: "run the pipeline again from the start", Err: err}
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return &pipeline.Error{Code: "file.disk_full", Message: s.path + " cannot be written: the disk is full",
 			Hint: "make room, in the folder for temporary files too, then resume the run", Err: err}

@@ -279,14 +279,14 @@ func TestDamagedRowsAreNotWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		text[i] ^= 1
-		if got := open(); got != "excel.rows_damaged" {
+		if got := open(); got != "file.partial_damaged" {
 			t.Errorf("byte %d: %s", i, got)
 		}
 	}
 	if err := os.Remove(rows); err != nil {
 		t.Fatal(err)
 	}
-	if got := open(); got != "excel.rows_missing" { // the workbook that is there is another run's
+	if got := open(); got != "file.partial_missing" { // the workbook that is there is another run's
 		t.Error(got)
 	}
 }

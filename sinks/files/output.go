@@ -237,10 +237,8 @@ func (o *Output) reopen(position []byte) error {
 		return o.unwritable(err)
 	}
 	info, err := f.Stat()
-	if err == nil && info.Size() < offset {
-		err = fmt.Errorf("it has %d bytes, but had %d", info.Size(), offset)
-	}
-	if err == nil {
+	cut := err == nil && info.Size() < offset
+	if err == nil && !cut {
 		err = f.Truncate(offset)
 	}
 	if err == nil {
@@ -250,7 +248,7 @@ func (o *Output) reopen(position []byte) error {
 		_ = f.Close()
 		return o.unwritable(err)
 	}
-	if sum != "" && sum != o.digest() {
+	if cut || sum != "" && sum != o.digest() {
 		_ = f.Close()
 		return &pipeline.Error{Code: "file.partial_damaged", Message: "what the run has written so far, " + o.partial + ", was changed since",
 			Hint: "run the pipeline again from the start"}

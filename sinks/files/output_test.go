@@ -208,11 +208,13 @@ func TestDamagedPartialFileIsNotPublished(t *testing.T) {
 	}
 	run.Resumed, run.Position = true, position
 	partial := filepath.Join(dir, ".f.r.partial")
-	if err := os.WriteFile(partial, []byte("onf"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := NewOutput(pipeline.Env{}, path).Open(t.Context(), run); code(err) != "file.partial_damaged" {
-		t.Error(err)
+	for _, damaged := range []string{"on", "onf"} {
+		if err := os.WriteFile(partial, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := NewOutput(pipeline.Env{}, path).Open(t.Context(), run); code(err) != "file.partial_damaged" {
+			t.Error(err)
+		}
 	}
 	// What stood there before is not what the run had written.
 	if err := os.Rename(partial, path); err != nil {

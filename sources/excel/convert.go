@@ -130,7 +130,7 @@ func (v *converter) value() (val any, blank bool, err error) {
 		}
 		return fail(raw, "excel.error_cell", "has the error %s; correct its formula or type the value", raw)
 	case c.long:
-		return fail(badValue, "excel.long_cell", "has more than %d bytes; shorten it, or raise max_cell", v.book.limits.cell)
+		return fail(badValue, "excel.cell_too_large", "has more than %d bytes; shorten it, or raise max_cell", v.book.limits.cell)
 	case c.pending:
 		return fail(notCalculated, "excel.not_calculated", "has a formula whose value is not in the file; open the file in Excel and save it, so that it is worked out")
 	}
@@ -144,10 +144,10 @@ func (v *converter) value() (val any, blank bool, err error) {
 			return fail(badReference, "excel.damaged", "refers to a text that is not in the file; open the file in Excel and save it again")
 		}
 		if v.book.strings.isLong(raw) {
-			return fail(badValue, "excel.long_cell", "has more than %d bytes; shorten it, or raise max_cell", v.book.limits.cell)
+			return fail(badValue, "excel.cell_too_large", "has more than %d bytes; shorten it, or raise max_cell", v.book.limits.cell)
 		}
 		if v.bytes += int64(len(s)); v.bytes > rowBytes {
-			return fail(badValue, "excel.long_row", "is in a row of more than %d bytes; shorten its cells", rowBytes)
+			return fail(badValue, "excel.row_too_large", "is in a row of more than %d bytes; shorten its cells", rowBytes)
 		}
 		return v.text(s, as)
 	case text:

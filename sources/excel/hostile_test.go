@@ -213,7 +213,7 @@ func TestBombs(t *testing.T) {
 		})
 		frugal(t, 16, func() {
 			expect(t, lines(readAll(t, source(t, path, nil))),
-				`users.xlsx!Sheet1:2 {"id":"#VALUE!"} !excel.long_cell(id)`, `users.xlsx!Sheet1:3 {"id":"1","mail":"m"}`)
+				`users.xlsx!Sheet1:2 {"id":"#VALUE!"} !excel.cell_too_large(id)`, `users.xlsx!Sheet1:3 {"id":"1","mail":"m"}`)
 		})
 	})
 	t.Run("ten million rows of nothing", func(t *testing.T) {
@@ -272,7 +272,7 @@ func TestBombs(t *testing.T) {
 		parts.sheets[0].rows = inline(1, "id", "mail") + `<row r="2"><c t="s"><v>0</v></c></row>`
 		path := parts.write(t)
 		frugal(t, 16, func() {
-			expect(t, lines(readAll(t, source(t, path, nil))), `users.xlsx!Sheet1:2 {"id":"#VALUE!"} !excel.long_cell(id)`)
+			expect(t, lines(readAll(t, source(t, path, nil))), `users.xlsx!Sheet1:2 {"id":"#VALUE!"} !excel.cell_too_large(id)`)
 		})
 	})
 	t.Run("directory of many entries", func(t *testing.T) {

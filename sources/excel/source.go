@@ -214,7 +214,7 @@ func (s *Source) Open(ctx context.Context) error {
 	}
 	for name := range s.types {
 		if !s.typed[name] && len(s.tables) > 0 {
-			return &pipeline.Error{Code: "excel.no_column", Message: fmt.Sprintf("types names the column %q, which no sheet has", name), Hint: "the columns are: " + s.columnList()}
+			return &pipeline.Error{Code: "excel.unknown_column", Message: fmt.Sprintf("types names the column %q, which no sheet has", name), Hint: "the columns are: " + s.columnList()}
 		}
 	}
 	for _, t := range s.tables {

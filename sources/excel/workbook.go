@@ -101,7 +101,7 @@ func (w *workbook) open(ctx context.Context, f *files.File) error {
 func (w *workbook) spoolFrom(f *files.File) (io.ReaderAt, int64, error) {
 	spool, err := os.CreateTemp("", "usher-excel-*.xlsx")
 	if err != nil {
-		return nil, 0, w.error("excel.no_space", "cannot be put into a temporary file: "+err.Error(), "make room in the folder for temporary files, or set TMPDIR", err)
+		return nil, 0, w.error("excel.temporary_file", "cannot be put into a temporary file: "+err.Error(), "make room in the folder for temporary files, or set TMPDIR", err)
 	}
 	w.spool = spool
 	size, err := io.Copy(spool, io.LimitReader(f, w.limits.unzipped+1))
@@ -247,7 +247,7 @@ func (w *workbook) partError(name string, err error) error {
 	case errors.Is(err, errDocumentType), errors.Is(err, errLongTag), errors.Is(err, errXML):
 		return w.error("excel.damaged", "has a part "+name+" that cannot be read: "+err.Error(), "open it in Excel and save it again", err)
 	}
-	return w.error("excel.unreadable", "cannot be read: "+err.Error(), "", err)
+	return w.error("file.unreadable", "cannot be read: "+err.Error(), "", err)
 }
 
 // walk gives every start tag of a small part, and the end tags.

@@ -66,7 +66,7 @@ func openArchive(name string) (*archive, error) {
 			return nil, &pipeline.Error{Code: "file.too_large", Message: fmt.Sprintf("%s has a zip directory of more than %d MB", name, directorySize>>20),
 				Hint: "pack fewer files into one, or unpack it", Err: err}
 		}
-		return nil, &pipeline.Error{Code: "file.zip_damaged", Message: name + " begins like a zip file, but its end is missing or damaged",
+		return nil, &pipeline.Error{Code: "file.damaged", Message: name + " begins like a zip file, but its end is missing or damaged",
 			Hint: "fetch the file again: it is not whole", Err: err}
 	}
 	guarded.Left = 1 << 62

@@ -640,7 +640,7 @@ func openWaiting(ctx context.Context, in input) (*os.File, error) {
 }
 
 // Read reads the content. Its errors are io.EOF, the context's, or *pipeline.Error with the codes file.unreadable,
-// file.truncated, file.too_large, file.too_dense and, by its compression, such as file.gzip_damaged.
+// file.truncated, file.too_large, file.too_dense and file.damaged.
 func (f *File) Read(p []byte) (int, error) {
 	if err := f.ctx.Err(); err != nil {
 		return 0, err

@@ -163,10 +163,10 @@ func TestGzip(t *testing.T) {
 	for name, tt := range map[string]struct{ stored, want, code string }{
 		"whole":       {whole, strings.Repeat("some text ", 100_000), ""},
 		"two members": {two, "ab", ""},
-		"cut off":     {whole[:len(whole)-100], "", "file.gzip_damaged"},
-		"header only": {whole[:5], "", "file.gzip_damaged"},
-		"magic only":  {whole[:2], "", "file.gzip_damaged"},
-		"changed":     {whole[:500] + "x" + whole[501:], "", "file.gzip_damaged"},
+		"cut off":     {whole[:len(whole)-100], "", "file.damaged"},
+		"header only": {whole[:5], "", "file.damaged"},
+		"magic only":  {whole[:2], "", "file.damaged"},
+		"changed":     {whole[:500] + "x" + whole[501:], "", "file.damaged"},
 		"one byte":    {whole[:1], whole[:1], ""},
 	} {
 		got, err := all(t, set(t, pipeline.Env{}, write(t, filepath.Join(dir, "f"), tt.stored)))

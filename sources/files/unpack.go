@@ -172,6 +172,6 @@ func (f *File) damaged(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		reason = "ends in the middle of its compressed data"
 	}
-	return &pipeline.Error{Code: "file." + f.packed + "_damaged", Message: f.name() + " " + reason,
+	return &pipeline.Error{Code: "file.damaged", Message: f.name() + " " + reason,
 		Hint: "fetch the file again: it is not whole", Err: err}
 }

@@ -167,7 +167,7 @@ func TestErrors(t *testing.T) {
 		{"UTF-16 that is cut off", "\xff\xfe[\x00", "", 0, "json.truncated", ""},
 		{"too large", `[{"a":1},{"a":"` + strings.Repeat("x", 2000) + `"}]`, "max_record_size: 1KB", 1, "json.record_too_large", "record 2, line 1, byte 9"},
 		{"too large, and perhaps no record", `{"users":[` + strings.Repeat(`{"a":1},`, 2000) + `{}]}`, "max_record_size: 1KB", 0, "json.record_too_large", "name it with `at`"},
-		{"gzip cut off", packed(t, `[`+strings.Repeat(`{"a":1},`, 100_000)+`{}]`)[:500], "", -1, "file.gzip_damaged", ""},
+		{"gzip cut off", packed(t, `[`+strings.Repeat(`{"a":1},`, 100_000)+`{}]`)[:500], "", -1, "file.damaged", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			lines, err := read(t, source(t, fmt.Sprintf("{path: %q, %s}", file(t, "f", tt.text), tt.options)))

@@ -89,7 +89,7 @@ func (s *Source) start(i int) error {
 	s.cut.w.Reset(file, 0, 0)
 	utf16, err := s.cut.mark()
 	if utf16 {
-		return &pipeline.Error{Code: "ldif.not_utf8", Message: file.Origin + " is UTF-16", Hint: "convert it to UTF-8; ldifde writes ASCII without -u"}
+		return &pipeline.Error{Code: "ldif.bad_encoding", Message: file.Origin + " is UTF-16", Hint: "convert it to UTF-8; ldifde writes ASCII without -u"}
 	}
 	if err == nil && len(s.cut.w.Bytes()) == 0 && s.env.Log != nil { // ldapsearch -LLL that finds nobody writes nothing
 		s.env.Log.Warn("the file is empty; is the export whole?", slog.String("file", file.Origin))

@@ -153,7 +153,7 @@ func TestEntries(t *testing.T) {
 			want: []string{`1 ldif.change : line 2: this is a change with a control, not an entry: export the entries themselves`}},
 		"a file": {text: "dn: x\njpegPhoto:< file:///etc/passwd\n",
 			want: []string{`1 ldif.url_value jpegPhoto: line 2: the value stands in another file; no file is read because data names it: export the value itself`}},
-		"UTF-16": {text: "\xff\xfed\x00n\x00:\x00", ends: "ldif.not_utf8"},
+		"UTF-16": {text: "\xff\xfed\x00n\x00:\x00", ends: "ldif.bad_encoding"},
 		"no dn":  {text: "cn: x\na: b\n\ndn: y\na: b\n", want: []string{`1 ldif.no_dn : line 1: an entry begins with its dn, not with "cn"`, `4 {"dn":"y","a":"b"}`}},
 		"no empty line": {text: "dn: x\na: b\n \ndn: y\na: c\n\ndn: z\na: d\n",
 			want: []string{"1 ldif.second_dn : line 4: another entry begins here, without an empty line before it; put one there", `7 {"dn":"z","a":"d"}`}},

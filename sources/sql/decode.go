@@ -476,7 +476,7 @@ func decodeBoolText(src any) (any, *note) {
 var typeNames = []string{"text", "number", "bool", "time", "date", "json", "uuid", "hex", "bytes"}
 
 func mismatch(want string) *note {
-	return &note{code: "sql.wrong_type", message: "the column does not hold what types says: " + want, fails: true}
+	return &note{code: "sql.bad_value", message: "the column does not hold what types says: " + want, fails: true}
 }
 
 // typed gives the decoder of a type that the options state; usual is the column's own.

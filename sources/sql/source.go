@@ -399,7 +399,7 @@ func (s *source) Close() error {
 		err := s.db.Close()
 		s.db = nil
 		if err != nil {
-			return &pipeline.Error{Code: "sql.close", Message: "close the database: " + s.reason(err)}
+			return &pipeline.Error{Code: "sql.close_failed", Message: "close the database: " + s.reason(err)}
 		}
 	}
 	return nil

@@ -63,7 +63,7 @@ func TestMariaDBOddValues(t *testing.T) {
 	equal(t, d.read(t, "table: t"),
 		`{"id":1,"flag":2,"doc":"{","day":"2024-00-00","at":"2024-02-31 00:00:00"} sql.not_boolean(flag) sql.bad_time(at)`)
 	equal(t, d.read(t, "table: t, columns: [doc, flag], types: {doc: json, flag: bool}"),
-		`{"doc":null,"flag":null} sql.wrong_type(doc) sql.wrong_type(flag)`)
+		`{"doc":null,"flag":null} sql.bad_value(doc) sql.bad_value(flag)`)
 }
 
 func TestPostgresTypes(t *testing.T) {

@@ -177,7 +177,7 @@ func (t *Transform) apply(r *pipeline.Record) {
 				t.problem(r, c, "fields.failed", err)
 			} else if !value.Finite(v) {
 				v = nil
-				t.problem(r, c, "fields.no_number", errNoNumber)
+				t.problem(r, c, "fields.not_a_number", errNoNumber)
 			}
 		}
 		row.Append(c.name, v)

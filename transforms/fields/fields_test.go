@@ -50,7 +50,7 @@ func TestAcceptance(t *testing.T) {
 			`{"Who":"Ann","E-Mail":"a@x.com","a.b":0,"Ok":false,"strict":null,"One":1,"Phone":"+8613100000001","Half":null}`,
 			`failed: expression.phone`,
 			`{"Who":"Bob","E-Mail":null,"a.b":12345678901234567890,"Ok":null,"strict":["a","b"],"One":1,"Phone":null,"Half":null}`,
-			`failed: fields.no_number`,
+			`failed: fields.not_a_number`,
 		},
 	})
 }
@@ -76,7 +76,7 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("%+v", w)
 	}
 	r = apply(t, transform(t, columns), strings.Split(users, "\n")[3])
-	if w := r.Outcome.Warnings; len(w) != 1 || w[0].Field != "Half" || w[0].Code != "fields.no_number" {
+	if w := r.Outcome.Warnings; len(w) != 1 || w[0].Field != "Half" || w[0].Code != "fields.not_a_number" {
 		t.Errorf("%+v", w)
 	}
 }

@@ -103,7 +103,7 @@ func (s *joined) OpenAt(ctx context.Context, after []byte) error {
 		Hint: "run the pipeline again from the start: what is done already will be unchanged"}
 	var p position
 	if err := json.Unmarshal(after, &p); err != nil {
-		return &pipeline.Error{Code: "state.corrupted", Message: "the position of the joined sources cannot be read", Hint: "run the pipeline again", Err: err}
+		return &pipeline.Error{Code: "join.bad_position", Message: "the place to go on from cannot be read", Hint: "run the pipeline again from the start", Err: err}
 	}
 	if err := s.Open(ctx); err != nil {
 		return err

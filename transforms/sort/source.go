@@ -251,7 +251,7 @@ func (s *sorted) Close() error {
 }
 
 func failed(message, hint string, err error) error {
-	return &pipeline.Error{Code: "sort.failed", Message: "sort: " + message, Hint: hint, Err: err}
+	return &pipeline.Error{Code: "sort.temporary_file", Message: "sort: " + message, Hint: hint, Err: err}
 }
 
 // run is a temporary file of entries in order.
@@ -262,12 +262,12 @@ type run struct {
 	buf  []byte
 }
 
-const tempHint = "make room in the folder that TMPDIR names, or name another"
+const tempHint = "make room in the folder that TMPDIR names, or name another; then resume the run"
 
 func newRun() (*run, error) {
 	f, err := shelf.NewFile("usher-sort-")
 	if err != nil {
-		return nil, failed("no temporary file can be made", tempHint, err)
+		return nil, failed("no temporary file can be made: "+err.Error(), tempHint, err)
 	}
 	return &run{file: f, w: bufio.NewWriterSize(f, runBuffer)}, nil
 }
@@ -282,7 +282,7 @@ func (r *run) write(e entry) error {
 	head := binary.AppendUvarint(binary.AppendUvarint(lengths[:0], uint64(len(key))), uint64(len(e.record)))
 	for _, b := range [][]byte{head, key, e.record} {
 		if _, err := r.w.Write(b); err != nil {
-			return failed("a temporary file cannot be written", tempHint, err)
+			return failed("a temporary file cannot be written: "+err.Error(), tempHint, err)
 		}
 	}
 	return nil
@@ -295,7 +295,7 @@ func (r *run) rewind() error {
 		_, err = r.file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return failed("a temporary file cannot be written", tempHint, err)
+		return failed("a temporary file cannot be written: "+err.Error(), tempHint, err)
 	}
 	r.r = bufio.NewReaderSize(r.file, runBuffer)
 	return nil
@@ -311,7 +311,7 @@ func (r *run) next() (e entry, err error) {
 		size, err = binary.ReadUvarint(r.r)
 	}
 	if err != nil {
-		return e, failed("a temporary file cannot be read", "run the pipeline again", err)
+		return e, failed("a temporary file cannot be read: "+err.Error(), "run the pipeline again", err)
 	}
 	both := make([]byte, keySize+size)
 	if _, err = io.ReadFull(r.r, both); err == nil {
@@ -319,7 +319,7 @@ func (r *run) next() (e entry, err error) {
 		e.key, err = shelf.Value(string(both[:keySize]))
 	}
 	if err != nil {
-		return e, failed("a temporary file cannot be read", "run the pipeline again", err)
+		return e, failed("a temporary file cannot be read: "+err.Error(), "run the pipeline again", err)
 	}
 	return e, nil
 }
