@@ -161,14 +161,17 @@ func Run(ctx context.Context, j *journal.Journal, doc journal.Document, p Pipeli
 	}
 
 	status, err := r.run(ctx)
+	if err == nil && r.cursor != nil && !doc.Plan && doc.Selection == (journal.Selection{}) {
+		// Before the run is said to be over: from then on nobody resumes it.
+		if err = j.SetCursor(p.Name, r.cursor); err != nil {
+			status = journal.FailedStatus
+		}
+	}
 	if endErr := r.journal.End(status, err); endErr != nil {
 		err = errors.Join(err, endErr)
 	}
 	doc = r.journal.Document()
 	o.Progress.source.Store(nil)
-	if err == nil && r.cursor != nil && !doc.Plan && doc.Selection == (journal.Selection{}) {
-		err = j.SetCursor(p.Name, r.cursor)
-	}
 	return doc, err
 }
 

@@ -664,3 +664,31 @@ func TestCursorMovesWithCompletedRunsOnly(t *testing.T) {
 		t.Errorf("resumed: %d from %q", doc.Summary.Total, doc.Cursor)
 	}
 }
+
+// TestRunIsNotOverBeforeItsCursorIsKept: where a run that is said to be completed dies, or fails, before it keeps its cursor, nothing brings that
+// back, and the next run gives the sink everything once more.
+func TestRunIsNotOverBeforeItsCursorIsKept(t *testing.T) {
+	dir := t.TempDir()
+	inTheWay := filepath.Join(dir, "cursors", "p.new")
+	if err := os.MkdirAll(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := engine.Pipeline{Name: "p", Source: &since{numbers: numbers{n: 10}}, Sink: &memory{dieAt: -1}, BatchSize: 5}
+	j := openJournal(t, dir)
+	doc, err := engine.Run(t.Context(), j, journal.Document{}, p, engine.Options{})
+	if err == nil {
+		t.Fatal("a cursor was kept where there is no room for one")
+	}
+	if doc, err = j.Load(doc.RunID); err != nil || doc.Status != journal.FailedStatus {
+		t.Fatalf("%v %s, which cannot be resumed", err, doc.Status)
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if doc, err = engine.Run(t.Context(), j, doc, p, engine.Options{}); err != nil || doc.Status != journal.Completed || doc.Summary.Total != 10 {
+		t.Errorf("%v %s %+v", err, doc.Status, doc.Summary)
+	}
+	if cursor, err := j.Cursor(doc.Pipeline); err != nil || string(cursor) != "10" {
+		t.Errorf("%v %q", err, cursor)
+	}
+}

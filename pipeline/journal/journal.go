@@ -358,7 +358,10 @@ func (j *Journal) Load(id string) (Document, error) {
 	}
 	var found []string
 	for _, name := range names {
-		if strings.HasPrefix(name, id) {
+		if !strings.HasPrefix(name, id) {
+			continue
+		}
+		if _, err := j.read(name); !errors.Is(err, fs.ErrNotExist) { // else its process died before it began
 			found = append(found, name)
 		}
 	}

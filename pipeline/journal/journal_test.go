@@ -80,6 +80,18 @@ func TestPlanGoesOnBesideARun(t *testing.T) {
 }
 
 // Somebody who lists the runs holds the lock for a moment.
+func TestProcessThatDiedBeforeItBeganIsNoRun(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir)
+	run := start(t, j, journal.Document{RunID: "20260101-000000-aaaaaa"})
+	if err := os.Mkdir(filepath.Join(dir, "runs", "20260101-000000-bbbbbb"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if doc, err := j.Load("20260101"); err != nil || doc.RunID != run.RunID {
+		t.Errorf("%v %s", err, doc.RunID)
+	}
+}
+
 func TestLockIsWaitedForAMoment(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, dir)
