@@ -16,6 +16,7 @@ import (
 //	garbage      prints something else than a handshake
 //	silent       prints nothing
 //	exit         ends at once with code 7
+//	wordy        ends so too, when it has written a warning and more behind it
 //	protocol     speaks a version of the protocol that nobody knows
 //	insecure     gives no certificate
 //	long         prints a line without end
@@ -45,6 +46,11 @@ func misbehave() {
 		case "silent":
 			time.Sleep(time.Hour)
 		case "exit":
+			fmt.Fprintln(os.Stderr, "my configuration is missing")
+			os.Exit(7)
+		case "wordy":
+			fmt.Fprintln(os.Stderr, "WARNING: this may take a while")
+			time.Sleep(100 * time.Millisecond)
 			fmt.Fprintln(os.Stderr, "my configuration is missing")
 			os.Exit(7)
 		case "protocol":

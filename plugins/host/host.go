@@ -174,7 +174,7 @@ func (p *running) reasonOf(dead *process, err error) string {
 	select {
 	case <-dead.runner.done:
 		return dead.runner.ended()
-	case <-time.After(200 * time.Millisecond): // its connection ends before it does
+	case <-time.After(endPatience): // its connection ends before it does
 		return "it closed its connection"
 	}
 }

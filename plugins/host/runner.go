@@ -17,6 +17,9 @@ import (
 // killPatience is how long a killed plugin may take to be gone.
 const killPatience = 5 * time.Second
 
+// endPatience is how long a plugin may take to end of which nothing more is heard, and what it has written to be read when it has ended.
+const endPatience = 2 * time.Second
+
 // maxLine bounds what is read of a plugin's first line. A handshake has some hundred bytes.
 const maxLine = 16 << 10
 
@@ -26,13 +29,15 @@ type runner struct {
 	cmd  *exec.Cmd
 	tail *tail
 	// hold is closed to have the supervisor end the plugin.
-	hold           *os.File
-	stdout, stderr *os.File
-	first          *io.PipeReader // the plugin's first line, and nothing else
-	kill           sync.Once
-	early          bool // it had ended before it was killed
-	done           chan struct{}
-	err            error // after done
+	hold    *os.File
+	stdout  *os.File
+	stderr  *lastReader
+	first   *io.PipeReader   // the plugin's first line, and nothing else
+	drained [2]chan struct{} // closed when all of stdout and of stderr is read
+	kill    sync.Once
+	early   bool // it had ended before it was killed
+	done    chan struct{}
+	err     error // after done
 
 	mu        sync.Mutex
 	handshake string
@@ -56,7 +61,8 @@ func (r *runner) Start(context.Context) error {
 	if err != nil {
 		return errors.Join(err, stdout.Close(), stderr.Close())
 	}
-	r.stdout, r.stderr = stdout, stderr
+	r.drained = [2]chan struct{}{make(chan struct{}), make(chan struct{})}
+	r.stdout, r.stderr = stdout, &lastReader{File: stderr, end: r.drained[1]}
 	var line *io.PipeWriter
 	r.first, line = io.Pipe()
 	go r.read(line)
@@ -78,7 +84,36 @@ func (r *runner) read(line *io.PipeWriter) {
 		_, _ = line.Write(append(text, '\n'))
 	}
 	_, _ = io.Copy(r.tail, buffer)
+	close(r.drained[0])
 	_ = line.Close()
+}
+
+// lastReader closes a channel at the end of what is read.
+type lastReader struct {
+	*os.File
+	end  chan struct{}
+	once sync.Once
+}
+
+// Read implements io.Reader.
+func (l *lastReader) Read(p []byte) (int, error) {
+	n, err := l.File.Read(p)
+	if err != nil {
+		l.once.Do(func() { close(l.end) })
+	}
+	return n, err
+}
+
+// drain waits until what the plugin has written is read: its last words tell why it ended.
+func (r *runner) drain() {
+	late := time.After(endPatience)
+	for _, end := range r.drained {
+		select {
+		case <-end:
+		case <-late:
+			return // somebody else holds the other end
+		}
+	}
 }
 
 // said gives the plugin's first line, and whether there was one.
@@ -104,7 +139,7 @@ func (r *runner) Kill(context.Context) error {
 			select {
 			case <-r.done:
 				r.early = true
-			case <-time.After(200 * time.Millisecond):
+			case <-time.After(endPatience):
 			}
 		}
 		r.end()
@@ -113,7 +148,7 @@ func (r *runner) Kill(context.Context) error {
 		case <-time.After(killPatience + time.Second):
 			_ = r.cmd.Process.Kill() // the plugin's parent: it is killed with it
 		}
-		// Nobody waits for who may still hold the other ends.
+		r.drain()
 		_ = r.stdout.Close()
 		_ = r.stderr.Close()
 	})

@@ -1,7 +1,9 @@
 package host_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,7 +16,6 @@ import (
 )
 
 func TestStartErrors(t *testing.T) {
-	defer host.SetStartTimeout(host.SetStartTimeout(time.Second))
 	tests := []struct{ mode, code, message string }{
 		{"garbage", "plugin.no_handshake", `printed "Hello, I am [31mnot[0m a plugin" instead`},
 		{"silent", "plugin.no_handshake", "said nothing within 1s"},
@@ -25,6 +26,9 @@ func TestStartErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.mode, func(t *testing.T) {
+			if tt.mode == "silent" { // the others say something, be it late
+				defer host.SetStartTimeout(host.SetStartTimeout(time.Second))
+			}
 			left := leftovers(t)
 			h := host.New("")
 			defer h.Close()
@@ -33,6 +37,23 @@ func TestStartErrors(t *testing.T) {
 			left.none(t)
 		})
 	}
+}
+
+// slowLog takes its time.
+type slowLog struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (l slowLog) Handle(ctx context.Context, r slog.Record) error {
+	time.Sleep(500 * time.Millisecond)
+	return l.Handler.Handle(ctx, r)
+}
+
+// TestLastWords has a plugin end before all that it has written is read.
+func TestLastWords(t *testing.T) {
+	h := host.New("")
+	defer h.Close()
+	_, err := h.Load(pipeline.Env{Log: slog.New(slowLog{testLog(t).Handler()})}, declare(t, "wordy"))
+	wantError(t, err, "plugin.exited", "my configuration is missing")
 }
 
 func TestFileErrors(t *testing.T) {
