@@ -3,11 +3,9 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -50,41 +48,9 @@ func TestKilledRunRemovesTheSame(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d, undisturbed %v", seed, wholeRun)
 	random := rand.New(rand.NewPCG(seed, 0))
-	args := []string{"run", "--json", "--quiet", "pipeline.yaml"}
-	killed := 0
-	var got map[string]any
-	for got == nil {
-		cmd := exec.Command(usher, args...)
-		cmd.Dir = lives[1]
-		var stdout, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		moment := time.Hour
-		if killed < kills {
-			moment = time.Duration(random.Float64() * 2 * float64(wholeRun) / float64(kills))
-		}
-		select {
-		case <-time.After(moment):
-			_ = cmd.Process.Kill()
-			<-ended
-			killed++
-			integrity(t, filepath.Join(lives[1], "users.db"))
-		case err := <-ended:
-			if cmd.ProcessState.ExitCode() != 3 {
-				t.Fatalf("after %d kills: %v\n%s%s", killed, err, stdout.String(), stderr.String())
-			}
-			if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
-				t.Fatal(err, stdout.String())
-			}
-		}
-		if id := onlyRun(t, usher, lives[1]); id != "" {
-			args = []string{"resume", "--json", "--quiet", "--state", ".usher", id}
-		}
-	}
+	got, killed := runAndKill(t, usher, lives[1], kills, 3, func(int, int64) time.Duration {
+		return time.Duration(random.Float64() * 2 * float64(wholeRun) / float64(kills))
+	})
 	t.Logf("killed %d times", killed)
 	for _, field := range []string{"status", "summary", "gone", "skipped_reasons"} {
 		p, g, w := fmt.Sprint(plan[field]), fmt.Sprint(got[field]), fmt.Sprint(want[field])

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -49,38 +48,13 @@ func TestKilledJoin(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d, undisturbed %v", seed, whole)
 	random := rand.New(rand.NewPCG(seed, 0))
-	args := []string{"run", "--json", "--quiet", "pipeline.yaml"}
-	var got map[string]any
 	midway := 0
-	for killed := 0; got == nil; {
-		cmd := exec.Command(usher, args...)
-		cmd.Dir = dirs[1]
-		var stdout, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		moment := time.Hour
-		if killed < kills {
-			moment = time.Duration((0.3 + 0.7*random.Float64()) * float64(whole))
-		}
-		kill := time.AfterFunc(moment, func() { _ = cmd.Process.Kill() })
-		if err := cmd.Wait(); err == nil {
-			if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
-				t.Fatal(err, stdout.String())
-			}
-		} else if kill.Stop() {
-			t.Fatalf("after %d kills: %v\n%s%s", killed, err, stdout.String(), stderr.String())
-		}
-		kill.Stop()
-		killed++
-		if doc := onlyRunDocument(t, dirs[1]); doc.Checkpoint.Next > 0 && doc.Checkpoint.Next < records {
+	got, _ := runAndKill(t, usher, dirs[1], kills, 0, func(_ int, done int64) time.Duration {
+		if done > 0 {
 			midway++
 		}
-		if id := onlyRun(t, usher, dirs[1]); id != "" {
-			args = []string{"resume", "--json", "--quiet", "--state", ".usher", id}
-		}
-	}
+		return time.Duration((0.3 + 0.7*random.Float64()) * float64(whole))
+	})
 	t.Logf("killed between two checkpoints %d times", midway)
 	for _, name := range []string{"summary", "status", "warnings", "joins"} {
 		if g, w := fmt.Sprint(got[name]), fmt.Sprint(want[name]); g != w {

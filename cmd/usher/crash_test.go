@@ -19,6 +19,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/usher-id/usher/bench/users"
+	"github.com/usher-id/usher/pipeline/journal"
 )
 
 // crashPipeline has every kind of outcome: the filter leaves some out, an impossible phone number fails, an address that
@@ -105,42 +106,11 @@ func killAndCompare(t *testing.T, usher string, lives map[string]string, records
 	seed := rand.Uint64()
 	t.Logf("seed %d, undisturbed %v", seed, whole)
 	random := rand.New(rand.NewPCG(seed, 0))
-	args := []string{"run", "--json", "--quiet", "pipeline.yaml"}
-	killed := 0
-	var got map[string]any
-	for got == nil {
-		cmd := exec.Command(usher, args...)
-		cmd.Dir = lives["killed"]
-		var stdout, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		moment := time.Hour
-		if killed < kills {
-			// A part of the whole that leaves some of it to do for every kill, and now and then hits the start.
-			moment = time.Duration(random.Float64() * 1.6 * float64(whole) / float64(kills))
-		}
-		select {
-		case <-time.After(moment):
-			_ = cmd.Process.Kill()
-			<-ended
-			killed++
-			integrity(t, filepath.Join(lives["killed"], "users.db"))
-		case err := <-ended:
-			if cmd.ProcessState.ExitCode() != 3 {
-				t.Fatalf("after %d kills: %v\n%s%s", killed, err, stdout.String(), stderr.String())
-			}
-			if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
-				t.Fatal(err, stdout.String())
-			}
-		}
-		if id := onlyRun(t, usher, lives["killed"]); id != "" {
-			args = []string{"resume", "--json", "--quiet", "--state", ".usher", id}
-		}
-	}
+	got, killed := runAndKill(t, usher, lives["killed"], kills, 3, func(left int, done int64) time.Duration {
+		// A part of what is left that leaves some of it to do for every kill, and now and then hits the start.
+		rest := float64(whole) * (1 - float64(done)/float64(records))
+		return time.Duration(random.Float64() * 1.6 * rest / float64(left))
+	})
 	t.Logf("killed %d times", killed)
 	if killed < kills/2 {
 		t.Errorf("killed %d times only", killed)
@@ -213,6 +183,51 @@ func buildUsher(t *testing.T) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return path
+}
+
+// runAndKill runs the pipeline of a folder, kills it as often as it is told to and resumes it each time, until it comes to its end with the
+// given exit code. It gives the result, and how often it killed. The moment of each kill is given for how many are left and how many records
+// the checkpoint covers.
+func runAndKill(t *testing.T, usher, dir string, kills, code int, moment func(left int, done int64) time.Duration) (result map[string]any, killed int) {
+	t.Helper()
+	args := []string{"run", "--json", "--quiet", "pipeline.yaml"}
+	for {
+		cmd := exec.Command(usher, args...)
+		cmd.Dir = dir
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		most := time.Hour
+		if killed < kills {
+			most = moment(kills-killed, onlyRunDocument(t, dir).Checkpoint.Next)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		select {
+		case <-time.After(most):
+			_ = cmd.Process.Kill()
+			<-ended
+			killed++
+			integrity(t, filepath.Join(dir, "users.db"))
+		case err := <-ended:
+			if cmd.ProcessState.ExitCode() != code {
+				t.Fatalf("after %d kills: %v\n%s%s", killed, err, stdout.String(), stderr.String())
+			}
+			if err := json.Unmarshal(stdout.Bytes(), &result); err != nil {
+				t.Fatal(err, stdout.String())
+			}
+			return result, killed
+		}
+		doc := onlyRunDocument(t, dir)
+		if doc.Status == journal.Completed || doc.Status == journal.CompletedWithFailures { // it was killed when there was nothing left but to say so
+			return runJSON(t, usher, dir, "runs", "--json", "--state", ".usher", doc.RunID), killed
+		}
+		if id := onlyRun(t, usher, dir); id != "" {
+			args = []string{"resume", "--json", "--quiet", "--state", ".usher", id}
+		}
+	}
 }
 
 func runJSON(t *testing.T, usher, dir string, args ...string) map[string]any {
@@ -370,15 +385,19 @@ func TestSignals(t *testing.T) {
 		{[]syscall.Signal{syscall.SIGTERM}, 143, true},
 		{[]syscall.Signal{syscall.SIGINT, syscall.SIGINT}, 130, false},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		cmd := exec.CommandContext(ctx, usher, args...)
 		cmd.Dir = dir
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		before := onlyRunDocument(t, dir).Checkpoint.Next
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(500 * time.Millisecond)
+		// From its first checkpoint on it is sure to be in the middle of the run.
+		for onlyRunDocument(t, dir).Checkpoint.Next == before && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
 		for _, s := range signal.sent {
 			_ = cmd.Process.Signal(s)
 		}
