@@ -24,6 +24,9 @@ import (
 // patience is how long a connector may take to notice that it is called off.
 const patience = 10 * time.Second
 
+// leakPatience is how long goroutines may take to end behind what they were for.
+var leakPatience = patience
+
 // NewSource builds a source from its options as they would stand in a pipeline file, in YAML: {path: users.json}. They
 // are checked as those of a pipeline file are.
 func NewSource(t testing.TB, typ pipeline.SourceType, env pipeline.Env, options string) pipeline.Source {
@@ -79,7 +82,11 @@ func watch(t *testing.T) {
 	before := openFiles()
 	running := goleak.IgnoreCurrent()
 	t.Cleanup(func() {
-		if err := goleak.Find(running); err != nil {
+		err := goleak.Find(running) // it waits for half a second
+		for deadline := time.Now().Add(leakPatience); err != nil && time.Now().Before(deadline); {
+			err = goleak.Find(running)
+		}
+		if err != nil {
 			t.Errorf("goroutines are left: %v", err)
 		}
 		for _, name := range openFiles() {

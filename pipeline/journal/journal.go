@@ -17,7 +17,6 @@ package journal
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -280,11 +279,12 @@ func (j *Journal) lockPath(name string) string {
 func (j *Journal) Lock(pipelineName, runID string) (release func(), err error) {
 	path := j.lockPath(pipelineName)
 	lock := flock.New(path, flock.SetPermissions(0o600))
-	// Who looks whether a run goes on holds its lock for a moment.
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	defer cancel()
-	got, err := lock.TryLockContext(ctx, 20*time.Millisecond)
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	got, err := lock.TryLock()
+	// Who looks whether a run goes on holds its lock for a moment, be it a long one on a busy machine, and lets others look too.
+	for deadline := time.Now().Add(lookPatience); err == nil && !got && !exclusive(path) && time.Now().Before(deadline); got, err = lock.TryLock() {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err != nil {
 		return nil, &pipeline.Error{Code: "state.unusable", Message: "cannot lock " + path + ": " + err.Error(),
 			Hint: "give the process permission to write there, or name another state folder with --state", Err: err}
 	}
@@ -304,6 +304,17 @@ func (j *Journal) Lock(pipelineName, runID string) (release func(), err error) {
 			Hint: "make room, or name another state folder with --state", Err: err}
 	}
 	return func() { _ = lock.Close() }, nil
+}
+
+// lookPatience is how long others may look whether a run goes on.
+const lookPatience = 10 * time.Second
+
+// exclusive reports whether somebody holds a lock who does more than look.
+func exclusive(path string) bool {
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	got, err := lock.TryRLock()
+	_ = lock.Close()
+	return err == nil && !got
 }
 
 // lockedFor is how a lock names its run.
@@ -492,10 +503,7 @@ func (j *Journal) locked(doc Document) bool {
 	if err != nil || !strings.Contains(string(text), lockedFor(doc.RunID)) {
 		return false
 	}
-	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
-	got, err := lock.TryRLock()
-	_ = lock.Close()
-	return err == nil && !got
+	return exclusive(path)
 }
 
 // List gives all runs, newest first, and plans too where they are asked for. Runs whose documents are damaged are not among them, but each

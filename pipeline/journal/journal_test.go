@@ -104,7 +104,7 @@ func TestLockIsWaitedForAMoment(t *testing.T) {
 	if got, err := look.TryRLock(); !got {
 		t.Fatal(err)
 	}
-	time.AfterFunc(30*time.Millisecond, func() { _ = look.Close() })
+	time.AfterFunc(500*time.Millisecond, func() { _ = look.Close() })
 	release, err = j.Lock("p", "r2")
 	if err != nil {
 		t.Fatal(err)
