@@ -90,11 +90,11 @@ func (im *Import) Reconcile(ctx context.Context, failed int64, tooMany func(remo
 		return im.readError(ctx, err)
 	}
 	if removed+given == 0 || removed > 0 && tooMany(removed, of) {
-		err = im.missing(ctx, func(rows []*row, _ int64, _ *block) error {
+		err = im.missing(ctx, func(rows []*row, _ int64, claimed *block) error {
 			list := make([]Missing, len(rows))
 			for i, u := range rows {
 				list[i] = Missing{u.id, im.called(u), Gone}
-				if im.rules.OnDelete == Disable && u.cells[aDisabled] != "" {
+				if im.rules.OnDelete == Disable && u.cells[aDisabled] != "" && !claimed.has(u.seq) {
 					list[i].Outcome = Unchanged
 				}
 			}

@@ -235,12 +235,21 @@ func (m *model) missing(o modelOptions) (lines []string) {
 	if m.unknown {
 		return []string{"skipped"}
 	}
+	// Others of the pipeline's are left to the pipelines that bring them too.
+	claimed := func(u map[string]string) bool {
+		for name := range u {
+			if other, ok := strings.CutPrefix(name, "member "); ok && other != o.pipeline && o.reconcile == "pipeline" && o.onDelete != "ignore" {
+				return true
+			}
+		}
+		return false
+	}
 	var users []map[string]string
 	removed := 0
 	for _, u := range m.users {
 		if !m.seen[u["n"]] && (o.reconcile == "store" || u["member "+o.pipeline] == "true") {
 			users = append(users, u)
-			if o.onDelete == "delete" || o.onDelete == "disable" && u["disabled"] != "true" {
+			if !claimed(u) && (o.onDelete == "delete" || o.onDelete == "disable" && u["disabled"] != "true") {
 				removed++
 			}
 		}
@@ -248,6 +257,11 @@ func (m *model) missing(o modelOptions) (lines []string) {
 	for _, u := range users {
 		called := cmp.Or(u[o.identifier], u["email"], u["preferred_username"], u["phone_number"], u["external_id"])
 		switch {
+		case claimed(u):
+			lines = append(lines, called+" kept")
+			if removed <= o.most {
+				delete(u, "member "+o.pipeline)
+			}
 		case o.onDelete == "disable" && u["disabled"] == "true":
 			lines = append(lines, called+" unchanged")
 		case removed > o.most || o.onDelete == "ignore":

@@ -179,6 +179,22 @@ func TestReconcileLeavesWhoComesByAnotherPipeline(t *testing.T) {
 	}
 }
 
+// Who comes by another pipeline is kept by that, disabled before or not, whatever becomes of the others.
+func TestReconcileKeepsWhoWasDisabledForAnotherPipeline(t *testing.T) {
+	dir := t.TempDir()
+	disabling := map[string]any{"upsert": true, "on_delete": "disable", "reconcile": "pipeline", "max_deletes": "1"}
+	do(t, dir, disabling, pipeline.Run{Pipeline: "p"}, []string{person("a"), person("b"), person("c"), person("d")})
+	do(t, dir, disabling, pipeline.Run{Pipeline: "q"}, []string{person("b"), gone + person("b")})
+	for _, tt := range []struct{ seen, missing []string }{
+		{[]string{person("a")}, []string{"b@x.com kept", "c@x.com kept", "d@x.com kept", "run.too_many_deletes"}},
+		{[]string{person("a"), person("c")}, []string{"b@x.com kept", "d@x.com disabled"}},
+	} {
+		if _, missing := whole(t, dir, disabling, pipeline.Run{Pipeline: "p"}, tt.seen); !slices.Equal(missing, tt.missing) {
+			t.Errorf("%q, want %q", missing, tt.missing)
+		}
+	}
+}
+
 // Records that failed before they came to the sink keep their users.
 func TestReconcileKeepsWhoFailed(t *testing.T) {
 	dir := t.TempDir()
