@@ -191,10 +191,18 @@ func (s *Source) bestDialect(sample []byte, stated dialect, whole bool) (dialect
 			}
 		}
 	}
-	if alone := (dialect{best.delimiter, '\'', stated.lineEnd, false}); bestFit.columns == 0 && len(quotes) > 1 && !stated.backslash {
+	if bestFit.columns == 0 && len(quotes) > 1 {
 		// One column does not tell the delimiter, but its quotes.
-		if f := try(sample, alone); f.columns == 1 && f.share == 100 && f.apostrophes(try(sample, best)) {
-			best = alone
+		otherwise := try(sample, best)
+		for _, backslash := range []bool{false, true} {
+			alone := dialect{best.delimiter, '\'', stated.lineEnd, backslash}
+			if s.escape != "auto" && backslash != stated.backslash {
+				continue
+			}
+			if f := try(sample, alone); f.columns == 1 && f.share == 100 && f.apostrophes(otherwise) {
+				best = alone
+				break
+			}
 		}
 	}
 	return best, bestFit
@@ -206,6 +214,7 @@ type fit struct {
 	rows    int
 	share   int // of the rows that have as many, in percent
 	quoted  int // values in quotes
+	escaped int // of these, with quotes in them
 }
 
 func (f fit) better(than fit) bool {
@@ -218,10 +227,10 @@ func (f fit) better(than fit) bool {
 	return f.columns > than.columns || f.columns == than.columns && f.quoted > than.quoted
 }
 
-// apostrophes reports whether apostrophes around values are quotes and not part of them: every other row has some, or the
-// rows make no sense without.
+// apostrophes reports whether apostrophes around values are quotes and not part of them: every other row has some, or there are
+// escaped ones between them, or the rows make no sense without.
 func (f fit) apostrophes(otherwise fit) bool {
-	return f.quoted > 0 && (f.share > otherwise.share || otherwise.quoted == 0 && 2*f.quoted >= f.rows)
+	return f.quoted > 0 && (f.share > otherwise.share || otherwise.quoted == 0 && (2*f.quoted >= f.rows || f.escaped > 0))
 }
 
 func try(sample []byte, d dialect) fit {
@@ -245,9 +254,12 @@ func try(sample []byte, d dialect) fit {
 		if len(r.fields) == f.columns {
 			same++
 		}
-		for _, q := range r.quoted {
+		for i, q := range r.quoted {
 			if q {
 				f.quoted++
+				if strings.IndexByte(r.fields[i], d.quote) >= 0 {
+					f.escaped++
+				}
 			}
 		}
 	}
