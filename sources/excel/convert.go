@@ -258,7 +258,7 @@ func (v *converter) text(s string, as valueType) (any, bool, error) {
 	}
 	trimmed := strings.TrimSpace(s)
 	if trimmed == "" {
-		if as == asAuto || as == asString {
+		if as == asString && !v.column.guessed {
 			return s, true, nil
 		}
 		return nil, true, nil

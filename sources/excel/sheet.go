@@ -421,20 +421,29 @@ func merges(ctx context.Context, part io.Reader, first, last int) ([]area, error
 		}
 	}
 	var found []area
+	err := s.merges(func(a area) {
+		if a.row1 <= last && a.row2 >= first && len(found) < 4*maxColumns {
+			found = append(found, a)
+		}
+	})
+	return found, err
+}
+
+// merges gives the merged ranges to found. The scanner is behind the rows.
+func (s *scanner) merges(found func(area)) error {
 	for {
 		t, err := s.next()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if t == endOfPart || t == endTag && string(s.name) == "mergeCells" {
-			return found, nil
+			return nil
 		}
 		if t != startTag || string(s.name) != "mergeCell" {
 			continue
 		}
-		a, ok := parseArea(s.attr("ref"))
-		if ok && a.row1 <= last && a.row2 >= first && len(found) < 4*maxColumns {
-			found = append(found, a)
+		if a, ok := parseArea(s.attr("ref")); ok {
+			found(a)
 		}
 	}
 }

@@ -33,11 +33,11 @@ that row is not all names, nothing is guessed and the run does not begin.
 Rows without values are passed over too, and the numbers of rows stay those of the sheet. Where header cells are merged downwards, the header has
 that many rows, and the names from top to bottom are joined by dots. A dotted name makes nested values: ` + "`address.city`" + ` is the member ` + "`city`" + ` of the
 object ` + "`address`" + `. A column beside the first under a cell merged sideways has its number behind the name: ` + "`phone`, `phone_2`" + `. Cells below no
-header are left out, with a warning. Merged cells among the records have their value in the first cell only.
+header are left out, with a warning. Merged cells among the records have their value in the first cell only, and their number is logged.
 
 **What the values are.** A cell gives what a person means by it: text, rich or not, is text; numbers keep every digit that the file has; percentages are
 the number (12.5 % is 0.125); yes and no are booleans, 是 and 否 too; formulas give the value that Excel worked out. Dates are RFC 3339, by the cell's format: ` +
-			"`2024-02-29`" + `, ` + "`2024-02-29T08:30:00Z`" + ` in ` + "`timezone`" + `, ` + "`08:30:00`" + `. An empty cell is absent.
+			"`2024-02-29`" + `, ` + "`2024-02-29T08:30:00Z`" + ` in ` + "`timezone`" + `, ` + "`08:30:00`" + `. A cell in which nothing is seen is absent.
 
 Columns whose name says so (phone, mobile, id, code, account, name, password, 手机号, 工号, 身份证, 用户名 and the like) are text: a number that Excel has made of
 ` + "`13100000001`" + ` is those digits again, whatever Excel shows; a format such as 00000 puts its zeros before; an apostrophe that keeps digits text is taken off; TRUE and FALSE stay booleans. A
@@ -57,7 +57,7 @@ same rules as the workbook. A workbook itself cannot be appended to.
 **What is refused**, with a word on what to do: .xls, .xlsb, .ods, workbooks with a password, text files with the wrong name, damaged files, and files beyond the limits.`,
 		Options: append(files.WatchOptions(), []pipeline.Option{
 			{Name: "sheet", Type: pipeline.String, List: true, Example: "[Staff, Customers]",
-				Doc: "The sheets, by name or by number from 1, or `all`. The first one that is not hidden is read if nothing is stated."},
+				Doc: "The sheets, by name or by number from 1, or `all`. The first one that is not hidden is read if nothing is stated; the others are named in the log."},
 			{Name: "header", Type: pipeline.String, Default: "auto", Example: "3",
 				Doc: "The number of the header's row; `auto` finds it; `none` says that there is none."},
 			{Name: "header_rows", Type: pipeline.Int, Doc: "How many rows the header has, at most 10. By itself it has as many as its merged cells reach down."},
@@ -286,15 +286,14 @@ func (s *Source) chosen(w *workbook) ([]int, error) {
 		}
 	}
 	if len(s.wanted) == 0 {
-		for i, info := range w.sheets {
-			if !info.hidden {
-				return []int{i}, nil
-			}
+		i := max(0, slices.IndexFunc(w.sheets, func(info sheetInfo) bool { return !info.hidden }))
+		if w.sheets[i].hidden && s.skipHidden {
+			return nil, w.error("excel.no_sheet", "has hidden sheets only", "write hidden: include", nil)
 		}
-		if !s.skipHidden {
-			return []int{0}, nil
+		if len(w.sheets) > 1 {
+			s.log().Info("the workbook has sheets that are not read; name them with sheet", "file", w.origin, "read", w.sheets[i].name, "sheets", w.sheetList(i))
 		}
-		return nil, w.error("excel.no_sheet", "has hidden sheets only", "write hidden: include", nil)
+		return []int{i}, nil
 	}
 	for _, want := range s.wanted {
 		i := slices.IndexFunc(w.sheets, func(info sheetInfo) bool { return info.name == want })
@@ -324,20 +323,26 @@ func (s *Source) chosen(w *workbook) ([]int, error) {
 				s.log().Info("the workbook has hidden sheets", "file", w.origin, "hidden", hidden, "read", !s.skipHidden)
 			}
 		default:
-			return nil, w.error("excel.no_sheet", fmt.Sprintf("has no sheet %q", want), "it has: "+w.sheetList(), nil)
+			return nil, w.error("excel.no_sheet", fmt.Sprintf("has no sheet %q", want), "it has: "+w.sheetList(-1), nil)
 		}
 	}
 	return chosen, nil
 }
 
-func (w *workbook) sheetList() string {
+// sheetList names the sheets, but for the one that is left out; -1 leaves out none.
+func (w *workbook) sheetList(leftOut int) string {
 	var names []string
 	for i, info := range w.sheets {
-		if i == 40 {
-			names = append(names, "…")
-			break
+		switch {
+		case i == leftOut:
+			continue
+		case len(names) == 40:
+			return strings.Join(names, ", ") + ", …"
+		case info.hidden:
+			names = append(names, info.name+" (hidden)")
+		default:
+			names = append(names, info.name)
 		}
-		names = append(names, info.name)
 	}
 	return strings.Join(names, ", ")
 }
@@ -447,6 +452,7 @@ func (s *Source) read(ctx context.Context, record *pipeline.Record) (bool, error
 	r, err := s.in.next(ctx)
 	if errors.Is(err, io.EOF) {
 		s.reportHidden(t)
+		s.reportMerged(t)
 		s.closeTable()
 		s.at, s.skip = s.at+1, 0
 		return false, nil
@@ -487,6 +493,26 @@ func (s *Source) reportHidden(t *table) {
 	}
 	if s.hiddenRows > 0 || columns > 0 {
 		s.log().Info("the sheet has hidden rows or columns", "sheet", t.origin, "rows", s.hiddenRows, "columns", columns, "read", !s.skipHidden)
+	}
+}
+
+// reportMerged logs that records show a value that only the first of them has.
+func (s *Source) reportMerged(t *table) {
+	in, ok := s.in.(sheetRows)
+	if !ok || s.env.Log == nil {
+		return
+	}
+	merged, first := 0, ""
+	err := in.merges(func(a area) {
+		if a.row2 == a.row1 || a.row2 < t.first || !slices.ContainsFunc(t.columns, func(c column) bool { return a.has(a.row1, c.index) }) {
+			return
+		}
+		if merged++; merged == 1 {
+			first = cellName(a.col1, a.row1) + ":" + cellName(a.col2, a.row2)
+		}
+	})
+	if err == nil && merged > 0 { // no record is behind the rows, so that damage there is none to them
+		s.log().Info("the sheet has merged cells among the records: their value is in the first record alone", "sheet", t.origin, "merged", merged, "first", first)
 	}
 }
 

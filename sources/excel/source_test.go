@@ -150,6 +150,10 @@ func TestRowsAndHeaders(t *testing.T) {
 			nil, []string{`:3 {"id":"1","mail":"m"}`}},
 		{"prefixed names", handSheet{rows: strings.NewReplacer("<row", "<x:row", "</row", "</x:row", "<c ", "<x:c ", "</c>", "</x:c>", "<is>", "<x:is>", "</is>", "</x:is>").Replace(inline(1, "id", "mail") + inline(2, "1", "m"))},
 			nil, []string{`:2 {"id":"1","mail":"m"}`}},
+		{"cells that look empty", handSheet{rows: inline(1, "name", "phone", "note") + `<row r="2"><c r="A2" t="str"><f>""</f><v></v></c><c r="B2" t="str"><v> </v></c><c r="C2" t="str"><v>x</v></c></row>`},
+			nil, []string{`:2 {"note":"x"}`}},
+		{"cells that look empty, of stated types", handSheet{rows: inline(1, "name", "phone", "note") + `<row r="2"><c r="A2" t="str"><f>""</f><v></v></c><c r="B2" t="str"><v> </v></c><c r="C2" t="str"><v>x</v></c></row>`},
+			map[string]any{"types": map[string]string{"name": "string", "phone": "string"}}, []string{`:2 {"name":"","phone":" ","note":"x"}`}},
 		{"stated header", handSheet{rows: inline(1, "x", "y") + inline(2, "id", "mail") + inline(3, "1", "m")},
 			map[string]any{"header": "2"}, []string{`:3 {"id":"1","mail":"m"}`}},
 		{"no header", handSheet{rows: inline(1, "1", "m") + inline(2, "2", "n")},
@@ -209,7 +213,7 @@ func TestSheets(t *testing.T) {
 	first := handBook{sheets: []handSheet{{name: "Codes", state: "veryHidden", rows: inline(1, "x", "y") + inline(2, "1", "2")}, {name: "Users", rows: inline(1, "id", "mail") + inline(2, "1", "m")}}}.write(t)
 	expect(t, lines(readAll(t, source(t, first, nil))), `users.xlsx!Users:2 {"id":"1","mail":"m"}`)
 	_, err := tryAll(source(t, path, map[string]any{"sheet": []string{"Nobody"}}))
-	if err == nil || !strings.Contains(err.Error(), "Staff, Old, 客户") {
+	if err == nil || !strings.Contains(err.Error(), "Staff, Old (hidden), 客户") {
 		t.Error(err)
 	}
 }
@@ -273,6 +277,35 @@ func TestHiddenIsReported(t *testing.T) {
 	readAll(t, s)
 	if !strings.Contains(log.String(), "rows=1 columns=1 read=true") {
 		t.Error(log.String())
+	}
+}
+
+func TestWhatIsLeftOutIsReported(t *testing.T) {
+	data := inline(1, "id", "mail") + inline(2, "1", "m") + inline(3, "2", "") + inline(4, "3", "n")
+	for _, test := range []struct {
+		name    string
+		sheets  []handSheet
+		options map[string]any
+		want    string // nothing where it is empty
+	}{
+		{"another sheet", []handSheet{{name: "Help", rows: inline(1, "Fill in Staff")}, {name: "Staff", rows: data}, {name: "Old", state: "hidden", rows: data}}, nil,
+			`msg="the workbook has sheets that are not read; name them with sheet" file=users.xlsx read=Help sheets="Staff, Old (hidden)"`},
+		{"all sheets", []handSheet{{name: "A", rows: data}, {name: "B", rows: data}}, map[string]any{"sheet": []string{"all"}}, ""},
+		{"a sheet that was named", []handSheet{{name: "A", rows: data}, {name: "B", rows: data}}, map[string]any{"sheet": []string{"B"}}, ""},
+		{"merged records", []handSheet{{name: "S", rows: data, after: `<mergeCells count="3"><mergeCell ref="B2:B3"/><mergeCell ref="A3:A4"/><mergeCell ref="E3:F4"/></mergeCells>`}}, nil,
+			`msg="the sheet has merged cells among the records: their value is in the first record alone" sheet=users.xlsx!S merged=2 first=B2:B3`},
+		{"a merged title", []handSheet{{name: "S", rows: inline(1, "Users") + inline(2, "id", "mail") + inline(3, "1", "m"), after: `<mergeCells><mergeCell ref="A1:B1"/></mergeCells>`}}, nil, ""},
+		{"merged within a record", []handSheet{{name: "S", rows: data, after: `<mergeCells><mergeCell ref="B3:C3"/></mergeCells>`}}, nil, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var log strings.Builder
+			s := source(t, handBook{sheets: test.sheets}.write(t), test.options)
+			s.env.Log = slog.New(slog.NewTextHandler(&log, nil))
+			readAll(t, s)
+			if test.want == "" && log.Len() > 0 || !strings.Contains(log.String(), test.want) {
+				t.Errorf("%s\nwant %s", log.String(), test.want)
+			}
+		})
 	}
 }
 
