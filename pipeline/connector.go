@@ -72,6 +72,12 @@ type Measurer interface {
 	Progress() (done, total int64)
 }
 
+// Tabular is a Source whose records have the fields that its columns say, so that a field that is none of them is in no record. Columns
+// gives their dotted names after Open, nothing where they are not known.
+type Tabular interface {
+	Columns() []string
+}
+
 // Rejecter is a Source whose rejected records can be written in the shape of its input and read again. Without it,
 // rejects are NDJSON of the records' source values.
 type Rejecter interface {
@@ -255,6 +261,12 @@ const (
 	MissingUnchanged = "unchanged" // it was disabled before
 	MissingKept      = "kept"      // the policy is to report, or more are missing than may be removed
 )
+
+// FieldReader is a Transform that can tell which fields of the records it reads, by dotted names; "*" stands for all. changes
+// says that the records have other fields behind it.
+type FieldReader interface {
+	ReadFields() (names []string, changes bool)
+}
 
 // SecretReader is a Transform that knows which fields hold secrets though their names do not say so, because it puts them into a
 // secret place, or takes them out of one: the leaf names, such as pwd_hash for user.login.pwd_hash.

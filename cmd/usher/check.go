@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -80,7 +81,7 @@ func (a *app) check(parent context.Context, p *definition.Pipeline, limit int64)
 		defer os.RemoveAll(dir)
 		census := preflight.NewPasswords(p.Sink, preflight.Policy(p.Passwords))
 		p.Transforms = append(p.Transforms, census)
-		if doc, err = sample(ctx, dir, p, limit); err != nil {
+		if doc, err = sample(ctx, dir, p, limit, a.env().Log); err != nil {
 			var f failure
 			f, exit = a.failure(err)
 			c.Error = &f
@@ -139,13 +140,13 @@ func (a *app) reach(ctx context.Context, name string, connector any, exit int) (
 }
 
 // sample plans a run over the first records with a journal of its own.
-func sample(ctx context.Context, dir string, p *definition.Pipeline, limit int64) (journal.Document, error) {
+func sample(ctx context.Context, dir string, p *definition.Pipeline, limit int64, log *slog.Logger) (journal.Document, error) {
 	j, err := journal.Open(dir)
 	if err != nil {
 		return journal.Document{}, err
 	}
 	doc := journal.Document{PipelineFile: p.File, PipelineHash: p.Hash, Plan: true, Selection: journal.Selection{Limit: limit}}
-	return engine.Run(ctx, j, doc, enginePipeline(p), engine.Options{})
+	return engine.Run(ctx, j, doc, enginePipeline(p), engine.Options{Log: log})
 }
 
 func (a *app) printCheck(c checked, doc journal.Document) error {

@@ -88,7 +88,7 @@ func (a *app) start(cmd *cobra.Command, file string, flags runFlags, plan bool) 
 
 // execute has the engine work on a run and reports what became of it.
 func (a *app) execute(cmd *cobra.Command, j *journal.Journal, p *definition.Pipeline, doc journal.Document, proved []preflight.Proved, quiet bool) error {
-	options := engine.Options{Progress: new(engine.Progress)}
+	options := engine.Options{Progress: new(engine.Progress), Log: a.env().Log}
 	if text := doc.Selection.Only; text != "" {
 		program, err := onlyExpression(text)
 		if err != nil {

@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -70,6 +72,8 @@ type Options struct {
 	Only *expression.Program
 	// Progress, if it is not nil, is kept up to date.
 	Progress *Progress
+	// Log, if it is not nil, is told what does not stop the run and is in no outcome.
+	Log *slog.Logger
 }
 
 // Progress is how far a run is. It is safe to read while the run goes on.
@@ -339,6 +343,55 @@ func (r *runner) leftovers(doc journal.Document) error {
 	return guard("source", func() error { return r.journal.Leftovers(joined.Leftovers) })
 }
 
+// maxNamed is how many of the columns that there are reportMissing names.
+const maxNamed = 40
+
+// reportMissing logs which fields the pipeline reads of records of the source that none of them can have: a column was renamed or
+// left out since the pipeline was written.
+func (r *runner) reportMissing() {
+	table, ok := r.Source.(pipeline.Tabular)
+	if !ok || r.Log == nil {
+		return
+	}
+	columns := table.Columns()
+	if len(columns) == 0 {
+		return
+	}
+	var read []string
+	if r.Only != nil {
+		read = r.Only.Paths()
+	}
+	for _, program := range r.Deleted {
+		read = append(read, program.Paths()...)
+	}
+	for _, t := range r.Transforms {
+		reader, ok := t.(pipeline.FieldReader)
+		if !ok {
+			break
+		}
+		names, changes := reader.ReadFields()
+		if read = append(read, names...); changes {
+			break
+		}
+	}
+	var missing []string
+	for _, name := range read {
+		isOf := func(column string) bool {
+			return column == name || strings.HasPrefix(column, name+".") || strings.HasPrefix(name, column+".")
+		}
+		if name != "*" && !slices.Contains(missing, name) && !slices.ContainsFunc(columns, isOf) {
+			missing = append(missing, name)
+		}
+	}
+	if len(columns) > maxNamed {
+		columns = append(slices.Clone(columns[:maxNamed]), "…")
+	}
+	if len(missing) > 0 {
+		r.Log.Info("the source has no such columns as the pipeline reads: they are absent from all records",
+			"missing", strings.Join(missing, ", "), "columns", strings.Join(columns, ", "))
+	}
+}
+
 func sourceChanged() error {
 	return &pipeline.Error{Code: "run.source_changed", Message: "the source is not what it was when the run began",
 		Hint: "run the pipeline again from the start: what is done already will be unchanged"}
@@ -367,6 +420,7 @@ func (r *runner) open(ctx context.Context, doc journal.Document) error {
 		}
 		r.replay = r.from > 0
 	}
+	r.reportMissing()
 	if scoped, ok := r.Source.(pipeline.Scoped); ok && !r.resumed {
 		if scope := scoped.Scope(); len(scope) > 0 {
 			if err := r.journal.SetScope(scope); err != nil {

@@ -522,6 +522,18 @@ func (s *Source) problem(err error) pipeline.Problem {
 	return p
 }
 
+// Columns implements pipeline.Tabular.
+func (s *Source) Columns() []string {
+	if s.layout == nil { // nothing new in what is watched
+		return nil
+	}
+	names := make([]string, len(s.layout.columns))
+	for i, c := range s.layout.columns {
+		names[i] = c.name
+	}
+	return names
+}
+
 // Close implements pipeline.Source.
 func (s *Source) Close() error { return s.set.Close() }
 

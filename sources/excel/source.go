@@ -527,6 +527,15 @@ func (s *Source) OpenAt(ctx context.Context, after []byte) error {
 	return nil
 }
 
+// Columns implements pipeline.Tabular.
+func (s *Source) Columns() []string {
+	names := make([]string, len(s.union))
+	for i, c := range s.union {
+		names[i] = c.name
+	}
+	return names
+}
+
 // Close implements pipeline.Source.
 func (s *Source) Close() error {
 	s.closeBook()

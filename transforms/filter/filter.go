@@ -32,6 +32,9 @@ type Transform struct {
 	where *expression.Program
 }
 
+// ReadFields implements pipeline.FieldReader.
+func (t *Transform) ReadFields() (names []string, changes bool) { return t.where.Paths(), false }
+
 // Apply implements pipeline.Transform.
 func (t *Transform) Apply(_ context.Context, b *pipeline.Batch) error {
 	for i := range b.Records {

@@ -185,6 +185,20 @@ func (t *Transform) parent(target string) (index int, last string) {
 // SecretFields implements pipeline.SecretReader.
 func (t *Transform) SecretFields() []string { return t.secrets }
 
+// ReadFields implements pipeline.FieldReader.
+func (t *Transform) ReadFields() (names []string, changes bool) {
+	names = slices.Clone(t.keep)
+	for _, r := range t.rename {
+		names = append(names, r.from)
+	}
+	for _, l := range t.leaves {
+		if l.Program != nil {
+			names = append(names, l.Program.Paths()...)
+		}
+	}
+	return names, true
+}
+
 // Apply implements pipeline.Transform.
 func (t *Transform) Apply(_ context.Context, b *pipeline.Batch) error {
 	made := make([]*value.Object, len(t.objects))
