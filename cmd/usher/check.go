@@ -107,8 +107,10 @@ func (a *app) check(parent context.Context, p *definition.Pipeline, limit int64)
 			}
 		}
 		if doc.Reasons != "" {
-			if c.Failures, err = firstRejects(doc.Reasons, int(limit)); err != nil {
-				return err
+			if c.Failures, err = firstRejects(doc.Reasons, int(limit)); err != nil && c.Error == nil {
+				var f failure
+				f, exit = a.failure(err)
+				c.Error = &f
 			}
 		}
 	}
@@ -168,9 +170,7 @@ func (a *app) printCheck(c checked, doc journal.Document) error {
 		printCounts(a.stdout, doc)
 		c.Passwords.print(a.stdout)
 		printProof(a.stdout, c.Proof)
-		if err := printFailures(a.stdout, doc, int(doc.Summary.Failed)); err != nil {
-			return err
-		}
+		a.warnOf([]error{printFailures(a.stdout, doc, int(doc.Summary.Failed))})
 	}
 	if c.Error != nil {
 		a.printFailure(*c.Error)

@@ -54,7 +54,7 @@ func (a *app) reportExport(ctx *interruption, doc journal.Document, left []strin
 		a.piped.Store(true) // also where there was nothing to write
 	}
 	if a.json {
-		if err := a.printJSON(exported{resultOf(doc), *exportEntryOf(doc), left}); err != nil {
+		if err := a.printJSON(exported{a.ended(doc, runError), *exportEntryOf(doc), left}); err != nil {
 			return err
 		}
 		return code
@@ -87,9 +87,7 @@ func (a *app) printExport(doc journal.Document, left []string) error {
 	if doc.Warnings > 0 {
 		row("warnings", doc.Warnings, "empty cells and others, in the outcomes")
 	}
-	if err := printFailures(w, doc, shownFailures); err != nil {
-		return err
-	}
+	unread := printFailures(w, doc, shownFailures)
 	fmt.Fprintf(w, "\noutcomes  %s\n", short(doc.Outcomes))
 	if doc.Rejects != "" {
 		fmt.Fprintf(w, "rejects   %s\n", short(doc.Rejects))
@@ -106,7 +104,11 @@ func (a *app) printExport(doc journal.Document, left []string) error {
 	if doc.Export.Output != "-" {
 		a.printNext(w, doc)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	a.warnOf([]error{unread})
+	return nil
 }
 
 // outputName is where an export goes, as a person would say it.
@@ -230,6 +232,9 @@ func (a *app) listedRuns(plans bool) ([]journal.Document, error) {
 // warnOf tells of what could not be read, and keeps nobody from the rest.
 func (a *app) warnOf(problems []error) {
 	for _, err := range problems {
+		if err == nil {
+			continue
+		}
 		f, _ := a.failure(err)
 		a.printProblem("warning:", f)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +58,16 @@ func resultOf(doc journal.Document) result {
 	}
 }
 
+// ended is resultOf for a run that has just ended. One that came to its end has an error where that could not be kept.
+func (a *app) ended(doc journal.Document, runError error) result {
+	out := resultOf(doc)
+	if runError != nil && out.Error == nil {
+		f, _ := a.failure(runError)
+		out.Error = &journal.Failure{Code: f.Code, Message: f.Message, Hint: f.Hint}
+	}
+	return out
+}
+
 // endOf gives the exit code of a run that has ended, as an error; nil where all is well.
 func (a *app) endOf(ctx *interruption, doc journal.Document, runError error) error {
 	switch {
@@ -75,7 +86,7 @@ func (a *app) endOf(ctx *interruption, doc journal.Document, runError error) err
 func (a *app) reportRun(ctx *interruption, doc journal.Document, seen *passwords, proved []preflight.Proved, runError error) error {
 	code := a.endOf(ctx, doc, runError)
 	if a.json {
-		out := resultOf(doc)
+		out := a.ended(doc, runError)
 		out.Passwords, out.Proof = seen, proved
 		if err := a.printJSON(out); err != nil {
 			return err
@@ -114,16 +125,9 @@ func (a *app) printRun(doc journal.Document) error {
 	}
 	fmt.Fprintf(w, "%s: %s %s %s%s\n\n", doc.Pipeline, kind, doc.RunID, statusWords[doc.Status], took)
 	printCounts(w, doc)
-	if err := printMissing(w, doc); err != nil {
-		return err
-	}
-	if err := printFailures(w, doc, shownFailures); err != nil {
-		return err
-	}
+	unread := []error{printMissing(w, doc), printFailures(w, doc, shownFailures)}
 	if doc.Plan && doc.Summary.Updated > 0 {
-		if err := printUpdates(w, doc); err != nil {
-			return err
-		}
+		unread = append(unread, printUpdates(w, doc))
 	}
 	fmt.Fprintf(w, "\noutcomes  %s\n", short(doc.Outcomes))
 	if doc.Rejects != "" {
@@ -136,7 +140,11 @@ func (a *app) printRun(doc journal.Document) error {
 		}
 	}
 	a.printNext(w, doc)
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	a.warnOf(unread)
+	return nil
 }
 
 func printCounts(w io.Writer, doc journal.Document) {
@@ -280,7 +288,8 @@ func printFailures(w io.Writer, doc journal.Document, most int) error {
 		return true, nil
 	})
 	if err != nil {
-		return &pipeline.Error{Code: "state.corrupted", Message: fmt.Sprintf("%s cannot be read: %v", short(doc.Reasons), err), Err: err}
+		fmt.Fprintf(w, "\nfailed\n  see %s\n", short(doc.Reasons))
+		return err
 	}
 	if int64(len(groups)) < problems {
 		printGroups(w, groups)
@@ -357,8 +366,21 @@ func printUpdates(w io.Writer, doc journal.Document) error {
 	return err
 }
 
-// eachLine calls f with the lines of a file until it says that it wants no more.
+// eachLine calls f with the lines of a file of the journal until it says that it wants no more.
 func eachLine(path string, f func(line []byte) (more bool, err error)) error {
+	err := readLines(path, f)
+	if err == nil {
+		return nil
+	}
+	e := &pipeline.Error{Code: "state.corrupted", Message: fmt.Sprintf("%s cannot be read: %v", short(path), err), Err: err}
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		e.Code, e.Message = "state.unusable", fmt.Sprintf("%s cannot be read: %v", short(path), failed.Err)
+		e.Hint = "give the process permission to read the state folder, or check the disk"
+	}
+	return e
+}
+
+func readLines(path string, f func(line []byte) (more bool, err error)) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err

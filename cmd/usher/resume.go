@@ -60,11 +60,11 @@ id or the beginning of it.`,
 func (a *app) openJournal() (*journal.Journal, error) {
 	dir := a.runsDir()
 	if _, err := os.Stat(dir); err != nil {
-		message := fmt.Sprintf("there is no state folder %s", short(dir))
 		if !errors.Is(err, fs.ErrNotExist) {
-			message = fmt.Sprintf("the state folder %s cannot be read", short(dir))
+			return nil, &pipeline.Error{Code: "state.unusable", Message: "the state folder cannot be used: " + err.Error(),
+				Hint: "give the process permission to read it, or check the disk", Err: err}
 		}
-		return nil, &pipeline.Error{Code: "state.not_found", Message: message, Err: err,
+		return nil, &pipeline.Error{Code: "state.not_found", Message: fmt.Sprintf("there is no state folder %s", short(dir)), Err: err,
 			Hint: "name it with --state: it is .usher beside the pipeline file unless the run was told otherwise"}
 	}
 	return journal.Open(dir)

@@ -171,10 +171,12 @@ func Run(ctx context.Context, j *journal.Journal, doc journal.Document, p Pipeli
 			status = journal.FailedStatus
 		}
 	}
-	if endErr := r.journal.End(status, err); endErr != nil {
+	endErr := r.journal.End(status, err)
+	doc = r.journal.Document()
+	if endErr != nil { // in the journal it goes on still
+		doc.Status = journal.FailedStatus
 		err = errors.Join(err, endErr)
 	}
-	doc = r.journal.Document()
 	o.Progress.source.Store(nil)
 	return doc, err
 }

@@ -323,6 +323,40 @@ func TestInterruptedRunIsResumed(t *testing.T) {
 	}
 }
 
+// obstructed is a sink at whose end the journal cannot be written any more.
+type obstructed struct {
+	memory
+	path string
+}
+
+func (s *obstructed) Finish(ctx context.Context) error {
+	return errors.Join(os.Mkdir(s.path, 0o700), s.memory.Finish(ctx))
+}
+
+func (s *obstructed) Open(ctx context.Context, run pipeline.Run) error {
+	s.path = filepath.Join(s.path, "runs", run.ID, "run.json.new")
+	return s.memory.Open(ctx, run)
+}
+
+func TestEndThatCannotBeKept(t *testing.T) {
+	dir := t.TempDir()
+	sink := &obstructed{memory{dieAt: -1}, dir}
+	doc, err := run(t, dir, engine.Pipeline{Source: &numbers{n: 25}, Sink: sink}, journal.Document{}, engine.Options{})
+	if err == nil || doc.Status != journal.FailedStatus {
+		t.Fatalf("status %s, error %v", doc.Status, err)
+	}
+	if err := os.Remove(sink.path); err != nil {
+		t.Fatal(err)
+	}
+	if doc, err = openJournal(t, dir).Load(doc.RunID); err != nil || doc.Status != journal.Interrupted {
+		t.Fatalf("status %s, error %v", doc.Status, err)
+	}
+	doc, err = run(t, dir, engine.Pipeline{Source: &numbers{n: 25}, Sink: &sink.memory}, doc, engine.Options{})
+	if err != nil || doc.Status != journal.Completed || doc.Summary != (journal.Summary{Total: 25, Inserted: 25}) {
+		t.Fatalf("%v %+v", err, doc)
+	}
+}
+
 func TestMaxFailures(t *testing.T) {
 	odd := func(n int) bool { return n%2 == 1 }
 	for _, tt := range []struct {

@@ -19,7 +19,8 @@ func (j *Journal) Cursor(pipelineName string) ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, stateError(err)
+		return nil, &pipeline.Error{Code: "state.unusable", Message: fmt.Sprintf("the cursor of pipeline %s cannot be read: %v", pipelineName, err),
+			Hint: "give the process permission to read the state folder, or check the disk", Err: err}
 	}
 	cursor := text[:max(0, len(text)-sealSize)]
 	if !bytes.Equal(text, sealed(cursor)) {
@@ -41,14 +42,23 @@ func (j *Journal) SetCursor(pipelineName string, cursor []byte) error {
 	path := j.cursorPath(pipelineName)
 	if cursor == nil {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return stateError(err)
+			return cursorError(pipelineName, err)
 		}
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return stateError(err)
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if err == nil {
+		err = replaceFile(path, sealed(cursor))
 	}
-	return stateError(replaceFile(path, sealed(cursor)))
+	return cursorError(pipelineName, err)
+}
+
+func cursorError(pipelineName string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &pipeline.Error{Code: "state.unwritable", Message: fmt.Sprintf("where the next run of pipeline %s begins cannot be kept: %v", pipelineName, err),
+		Hint: "make room, or give the process permission to write there; until then the next run begins where the last one did", Err: err}
 }
 
 func (j *Journal) cursorPath(pipelineName string) string {
