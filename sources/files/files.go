@@ -242,7 +242,11 @@ func (s *Set) find() ([]input, error) {
 			}
 		}
 		if s.watch != nil && err == nil {
-			if info, err := os.Stat(pattern); err == nil && info.IsDir() {
+			info, err := os.Stat(pattern)
+			if err != nil {
+				return nil, openError(pattern, err)
+			}
+			if info.IsDir() {
 				list, err := s.watch.list(pattern)
 				if err != nil {
 					return nil, err
@@ -260,12 +264,10 @@ func (s *Set) find() ([]input, error) {
 			add(pattern, member)
 			continue
 		}
-		matches, err := filepath.Glob(pattern)
+		matches, err := glob(pattern)
 		if err != nil {
-			return nil, &pipeline.Error{Code: "file.bad_pattern", Message: fmt.Sprintf("%s is not a glob", pattern),
-				Hint: "close the bracket, or write \\[ for a bracket itself", Err: err, Unreachable: true}
+			return nil, err
 		}
-		matches = slices.DeleteFunc(matches, func(match string) bool { return hidden(pattern, match) })
 		if len(matches) == 0 && s.watch == nil {
 			return nil, &pipeline.Error{Code: "file.not_found", Message: "no file matches " + pattern,
 				Hint: "check the folder and the pattern", Unreachable: true}
@@ -285,16 +287,40 @@ func (s *Set) find() ([]input, error) {
 	return inputs, nil
 }
 
-// hidden reports whether a name in the path begins with a dot that the glob does not have there. As in a shell, a star does not
-// stand for it: what macOS puts beside a file as ._users.csv holds no users.
-func hidden(pattern, path string) bool {
-	of := strings.Split(pattern, string(filepath.Separator))
-	for i, name := range strings.Split(path, string(filepath.Separator)) {
-		if strings.HasPrefix(name, ".") && i < len(of) && !strings.HasPrefix(of[i], ".") {
-			return true
+// glob is filepath.Glob, which takes folders that it cannot look into for empty ones: the files in them would be missing in silence.
+// As in a shell, a star does not stand for a dot at the beginning: what macOS puts beside a file as ._users.csv holds no users.
+func glob(pattern string) ([]string, error) {
+	dir, name := filepath.Split(pattern)
+	dir = filepath.Clean(dir)
+	if _, err := filepath.Match(name, ""); err != nil {
+		return nil, &pipeline.Error{Code: "file.bad_pattern", Message: fmt.Sprintf("%s is not a glob", pattern),
+			Hint: "close the bracket, or write \\[ for a bracket itself", Err: err, Unreachable: true}
+	}
+	folders := []string{dir}
+	if strings.ContainsAny(dir, `*?[`) {
+		var err error
+		if folders, err = glob(dir); err != nil {
+			return nil, err
 		}
 	}
-	return false
+	var matches []string
+	for _, folder := range folders {
+		info, err := os.Stat(folder)
+		var entries []fs.DirEntry
+		if err == nil && info.IsDir() {
+			entries, err = os.ReadDir(folder)
+		}
+		if err != nil && (folder == dir || !errors.Is(err, fs.ErrNotExist)) {
+			return nil, openError(folder, err)
+		}
+		for _, e := range entries {
+			hidden := strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(name, ".")
+			if matched, _ := filepath.Match(name, e.Name()); matched && !hidden {
+				matches = append(matches, filepath.Join(folder, e.Name()))
+			}
+		}
+	}
+	return matches, nil
 }
 
 // inspect looks at the file without reading it. A pipe is not opened: whoever writes it would notice.

@@ -137,7 +137,8 @@ func TestErrors(t *testing.T) {
 		dir + "/no*":      "file.not_found",
 		dir:               "file.is_directory",
 		dir + "/s*":       "file.not_found",
-		dir + "/*/?f":     "file.not_found",
+		dir + "/s*/?f":    "file.not_found",
+		dir + "/[sl]*/f":  "file.unreadable", // one file is found, but the loop cannot be looked into
 		dir + "/[":        "file.bad_pattern",
 		dir + "/**/f":     "file.bad_pattern",
 		loop:              "file.unreadable",

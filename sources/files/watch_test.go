@@ -63,6 +63,18 @@ func TestWatch(t *testing.T) {
 	if s, _ := watching(t, dir, inbox); code(s.Open(ctx)) != "file.not_found" {
 		t.Error("a folder that is not there was opened")
 	}
+	if s, _ := watching(t, dir, inbox+"/*.csv"); code(s.Open(ctx)) != "file.not_found" {
+		t.Error("a folder that is not there was taken for an empty one")
+	}
+	if err := os.Symlink(filepath.Join(dir, "unmounted"), inbox); err != nil {
+		t.Fatal(err)
+	}
+	if s, _ := watching(t, dir, inbox); code(s.Open(ctx)) != "file.not_found" {
+		t.Error("a link to no folder was taken for an empty one")
+	}
+	if err := os.Remove(inbox); err != nil {
+		t.Fatal(err)
+	}
 	old(t, filepath.Join(inbox, "b.csv"), "B", 3)
 	old(t, filepath.Join(inbox, "a.csv"), "A", 2)
 	old(t, filepath.Join(inbox, ".hidden"), "x", 2)
