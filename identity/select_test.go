@@ -25,8 +25,33 @@ func TestSortWithoutRoom(t *testing.T) {
 	}
 	write(t, beginImport(t, s, Options{}, Run{ID: "1", StartedAt: time.Now()}), 0, records...)
 	_, err := s.Sort(context.Background(), want)
+	wantNoRoom(t, err)
+}
+
+func wantNoRoom(t *testing.T, err error) {
+	t.Helper()
 	var e *Error
 	if !errors.As(err, &e) || e.Code != "store.temporary_file" || !strings.Contains(e.Hint, "TMPDIR") {
 		t.Errorf("%#v", err)
 	}
+}
+
+func TestPlanWithoutRoom(t *testing.T) {
+	dir := t.TempDir()
+	openStore(t, dir, Write)
+	s := openStore(t, dir, Plan)
+	if err := s.top.exec("PRAGMA max_page_count = 40"); err != nil {
+		t.Fatal(err)
+	}
+	im := beginImport(t, s, Options{}, Run{ID: "1", StartedAt: time.Now()})
+	var items []Item
+	for i := range 5000 {
+		items = append(items, Item{Index: int64(i), Change: im.rules.NewReader().Read(parse(t, fmt.Sprintf(`{"email":"u%d@x.com"}`, i)))})
+	}
+	_, err := im.Write(context.Background(), items)
+	wantNoRoom(t, err)
+
+	t.Setenv("TMPDIR", dir+"/nowhere")
+	_, err = Open(context.Background(), "sqlite:users.db", dir, "test", Plan)
+	wantNoRoom(t, err)
 }

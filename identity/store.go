@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"zombiezen.com/go/sqlite"
 )
@@ -131,10 +132,10 @@ func (s *Store) osError(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		e.Code, e.Message, e.Hint = "store.no_folder", "the folder of the store "+s.path+" does not exist", "make the folder, or correct the dsn"
 	default:
-		var pathErr *fs.PathError
+		var errno syscall.Errno
 		reason := "the system refused"
-		if errors.As(err, &pathErr) {
-			reason = pathErr.Err.Error()
+		if errors.As(err, &errno) {
+			reason = errno.Error()
 			if strings.Contains(reason, "read-only file system") {
 				e.Code = "store.read_only"
 			}
@@ -340,26 +341,32 @@ func (s *Store) openPlan(ctx context.Context) error {
 	}
 	var err error
 	if s.temp, err = os.MkdirTemp("", "usher-plan-"); err != nil {
-		return &Error{Code: "store.temporary_file", Message: "no temporary folder can be made for the plan", Hint: "set TMPDIR to a folder that can be written", Err: err}
+		return noTemp(err)
 	}
 	path := filepath.Join(s.temp, "plan.db")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return s.osError(err)
+		return noTemp(err)
 	}
 	f.Close()
 	if err := migrate(ctx, path); err != nil {
-		return s.describe("planning for", err)
+		return noTemp(err)
 	}
 	if s.top, err = openLayer(path, sqlite.OpenReadWrite); err != nil {
-		return s.describe("planning for", err)
+		return noTemp(err)
 	}
 	for _, pragma := range []string{"journal_mode = off", "synchronous = off", "locking_mode = exclusive"} {
 		if _, err := s.top.integer("PRAGMA " + pragma); err != nil {
-			return s.describe("planning for", err)
+			return noTemp(err)
 		}
 	}
 	return nil
+}
+
+// noTemp is an error of the files of a plan. The store is not to blame.
+func noTemp(err error) error {
+	return &Error{Code: "store.temporary_file", Message: "the temporary files of the plan cannot be made: " + err.Error(),
+		Hint: "make room in the folder for temporary files, or name another one by TMPDIR", Err: err}
 }
 
 // Path is the database file.
@@ -389,6 +396,10 @@ func (s *Store) describe(doing string, err error) error {
 	if err != nil {
 		if disturbed := s.disturbed(); disturbed != nil {
 			return disturbed
+		}
+		if s.mode == Plan && isFull(err) { // the store is only read
+			return &Error{Code: "store.temporary_file", Message: "there is no room for the plan: the disk with the temporary files is full or a limit is reached",
+				Hint: "make room in the folder for temporary files, or name another one by TMPDIR", Err: err}
 		}
 	}
 	return describe(s.path, doing, err)
