@@ -342,7 +342,7 @@ func (in *input) inspect() error {
 		if err != nil {
 			return openError(in.path, err)
 		}
-		return f.Close()
+		_ = f.Close()
 	}
 	return nil
 }
@@ -410,9 +410,7 @@ func (s *Set) Next() (*File, error) { return s.OpenFile(s.next) }
 // OpenFile closes the file that is open and opens the i-th one, from 0, for Next to go on from there; io.EOF says that
 // there is none. The standard input can be opened once.
 func (s *Set) OpenFile(i int) (*File, error) {
-	if err := s.closeFile(); err != nil {
-		return nil, err
-	}
+	s.closeFile()
 	if i >= len(s.inputs) {
 		return nil, io.EOF
 	}
@@ -421,35 +419,37 @@ func (s *Set) OpenFile(i int) (*File, error) {
 	f := &File{Index: i, Origin: s.inputs[i].origin, input: s.inputs[i], done: &s.done, limits: s.limits, ctx: s.ctx}
 	s.open = f
 	if err := f.start(s); err != nil {
-		_ = s.closeFile()
+		s.closeFile()
 		return nil, err
 	}
 	return f, nil
 }
 
-func (s *Set) closeFile() error {
+func (s *Set) closeFile() {
 	f := s.open
 	s.open = nil
 	if f == nil {
-		return nil
+		return
 	}
 	if f.entry != nil {
 		s.unpackedBefore = f.unpackedSize
 	}
-	return f.close()
+	f.close()
 }
 
-func (s *Set) closeArchive() error {
-	a := s.archive
-	s.archive = nil
-	if a == nil {
-		return nil
+func (s *Set) closeArchive() {
+	if s.archive != nil {
+		_ = s.archive.file.Close()
 	}
-	return a.close()
+	s.archive = nil
 }
 
 // Close closes the file that is open.
-func (s *Set) Close() error { return errors.Join(s.closeFile(), s.closeArchive()) }
+func (s *Set) Close() error {
+	s.closeFile()
+	s.closeArchive()
+	return nil
+}
 
 // Progress gives the bytes read and the bytes there are, as they are stored; 0 if that is not known. It is safe for
 // concurrent use with everything but Open.
@@ -689,15 +689,15 @@ func readError(path string, err error) error {
 	return &pipeline.Error{Code: "file.unreadable", Message: fmt.Sprintf("%s cannot be read: %s", path, cause(err)), Err: err}
 }
 
-func (f *File) close() error {
+// close lets go of the file. What was read of it is not less true where the system then reports an error.
+func (f *File) close() {
 	for _, release := range slices.Backward(f.releases) {
 		release()
 	}
 	if f.pump != nil {
 		f.pump.stop()
 	}
-	if f.file == nil {
-		return nil
+	if f.file != nil {
+		_ = f.file.Close()
 	}
-	return f.file.Close()
 }

@@ -34,6 +34,27 @@ func unreadable(t *testing.T, path string) {
 	}
 }
 
+// A file that was read to its end has been read, whatever the system says when it is closed.
+func TestCloseFails(t *testing.T) {
+	dir := t.TempDir()
+	s := set(t, pipeline.Env{}, write(t, filepath.Join(dir, "a"), "A"), write(t, filepath.Join(dir, "b"), "B"))
+	if err := s.Open(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		f, err := s.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Close(int(f.file.Fd())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // asNobody has call run as the user nobody, as far as files go.
 func asNobody(t *testing.T, call func()) {
 	t.Helper()
