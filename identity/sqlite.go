@@ -691,7 +691,7 @@ func describe(path, doing string, err error) error {
 	case sqlite.ResultCantOpen, sqlite.ResultPerm, sqlite.ResultAuth:
 		e.Code, e.Message, e.Hint, e.Unreachable = "store.cannot_open", "the store "+path+" cannot be opened", "check that the folder exists and that the process may read and write in it", true
 	case sqlite.ResultCorrupt:
-		e.Code, e.Message, e.Hint = "store.corrupt", "the store "+path+" is damaged", "restore it from a copy, or save what can be saved with the sqlite3 program's .recover"
+		e.Code, e.Message, e.Hint = "store.corrupt", "the store "+path+" is damaged", "look for errors of the disk first; then restore it from a copy, or save what can be saved with the sqlite3 program's .recover"
 	case sqlite.ResultNotADB:
 		e.Code, e.Message, e.Hint = "store.not_a_database", path+" is not an SQLite database", "give the path of a store, or of a file that does not exist yet"
 	case sqlite.ResultBusy, sqlite.ResultLocked:

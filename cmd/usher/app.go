@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -152,4 +153,30 @@ func emphasis(w io.Writer, text string) string {
 		return text
 	}
 	return "\x1b[1;31m" + text + "\x1b[0m"
+}
+
+// writeWhole writes a file as a whole or not at all: what is there, and may be replaced, stays until the new one is complete.
+func writeWhole(path string, content []byte, mode fs.FileMode, replace bool) error {
+	flags, to := os.O_WRONLY|os.O_CREATE|os.O_EXCL, path
+	if info, err := os.Stat(path); err == nil && replace {
+		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+		if info.Mode().IsRegular() { // and no device
+			to = path + ".new"
+		}
+	}
+	f, err := os.OpenFile(to, flags, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil && to != path {
+		err = os.Rename(to, path)
+	}
+	if err != nil && (to != path || flags&os.O_EXCL != 0) {
+		_ = os.Remove(to)
+	}
+	return err
 }

@@ -126,8 +126,9 @@ func keep(path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return &pipeline.Error{Code: "state.unwritable", Message: "the state folder cannot be written", Hint: "name another one with --state", Err: err}
 	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return &pipeline.Error{Code: "state.unwritable", Message: short(path) + " cannot be written", Hint: "name another state folder with --state", Err: err}
+	if err := writeWhole(path, text, 0o600, true); err != nil {
+		return &pipeline.Error{Code: "state.unwritable", Message: fmt.Sprintf("%s cannot be written: %v", short(path), errors.Unwrap(err)),
+			Hint: "make room, or name another state folder with --state", Err: err}
 	}
 	return nil
 }

@@ -428,17 +428,9 @@ func (a *app) countRows(ctx context.Context, in *input, tables []*profile.Table)
 	return nil
 }
 
-// writeNew writes a file as a whole or not at all, and never over one that came in between unless it may.
+// writeNew writes the pipeline file, and never over one that came in between unless it may.
 func writeNew(path string, text []byte, overwrite bool) error {
-	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	if overwrite {
-		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	}
-	f, err := os.OpenFile(path, mode, 0o644)
-	if err == nil {
-		_, err = f.Write(text)
-		err = errors.Join(err, f.Close())
-	}
+	err := writeWhole(path, text, 0o644, overwrite)
 	if err == nil {
 		return nil
 	}

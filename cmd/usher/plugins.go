@@ -322,7 +322,7 @@ func recordPlugin(file string, p pipeline.Plugin) (string, error) {
 		err = os.MkdirAll(folder, 0o755)
 	}
 	if err == nil {
-		err = writeWhole(file, out)
+		err = writeWhole(file, out, 0o600, true)
 	}
 	if err != nil {
 		return fail(err)
@@ -341,23 +341,6 @@ type pluginEntry struct {
 	Env     []string          `yaml:"env,omitempty,flow"`
 	Options map[string]string `yaml:"options,omitempty"`
 	Timeout string            `yaml:"timeout,omitempty"`
-}
-
-// writeWhole writes a file whole or not at all.
-func writeWhole(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }
 
 func pluginsVerifyCommand(a *app) *cobra.Command {

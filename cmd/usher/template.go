@@ -73,7 +73,7 @@ func (a *app) writeTemplate(lang, output string) error {
 	if info, err := os.Stat(output); err == nil && info.Size() > 0 {
 		return &pipeline.Error{Code: "file.exists", Message: short(output) + " exists", Hint: "give another name, or remove it first"}
 	}
-	if err := os.WriteFile(output, workbook.Bytes(), 0o644); err != nil {
+	if err := writeWhole(output, workbook.Bytes(), 0o644, true); err != nil {
 		return &pipeline.Error{Code: "file.unwritable", Message: "the template cannot be written: " + pathReason(err), Hint: "check the path and the disk", Err: err}
 	}
 	if a.json {

@@ -394,7 +394,8 @@ func (j *Journal) unknown(id string) error {
 func (j *Journal) names() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(j.dir, "runs"))
 	if err != nil {
-		return nil, err
+		return nil, &pipeline.Error{Code: "state.unusable", Message: "the state folder cannot be used: " + err.Error(),
+			Hint: "give the process permission to read it, or check the disk", Err: err}
 	}
 	names := make([]string, 0, len(entries))
 	for _, e := range entries {

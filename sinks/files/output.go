@@ -328,7 +328,8 @@ func (o *Output) failed(err error) error {
 	case errors.Is(err, syscall.EPIPE):
 		return &pipeline.Error{Code: "file.closed", Message: "whoever reads the output has stopped reading", Err: err}
 	}
-	return &pipeline.Error{Code: "file.unwritable", Message: fmt.Sprintf("%s cannot be written: %s", name, cause(err)), Err: err}
+	return &pipeline.Error{Code: "file.unwritable", Message: fmt.Sprintf("%s cannot be written: %s", name, cause(err)),
+		Hint: "check the disk and the permissions of the folder, " + then, Err: err}
 }
 
 // Commit makes what was written durable and gives the position behind it: its size and its SHA-256.
