@@ -76,7 +76,7 @@ func (a *app) check(parent context.Context, p *definition.Pipeline, limit int64)
 	if exit == exitWell {
 		dir, err := os.MkdirTemp("", "usher-check-")
 		if err != nil {
-			return &pipeline.Error{Code: "state.unusable", Message: "the temporary files of the check cannot be made: " + err.Error(),
+			return &pipeline.Error{Code: "check.temporary_file", Message: "the temporary files of the check cannot be made: " + err.Error(),
 				Hint: "make room in the folder for temporary files, or name another one by TMPDIR", Err: err}
 		}
 		defer os.RemoveAll(dir)
