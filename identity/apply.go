@@ -100,7 +100,7 @@ func (r *Rules) apply(u *row, c *Change, isNew bool) (changed []string, notes by
 		case f.plain && b != Ignore:
 			fits := func() bool {
 				if f.wrap {
-					return u.fitsWrapped(f.attr, f.text, c)
+					return u.fitsWrapped(f.attr, f.text)
 				}
 				return u.fits(f.attr, f.text)
 			}
@@ -176,6 +176,10 @@ func (r *Rules) apply(u *row, c *Change, isNew bool) (changed []string, notes by
 			// Another address has not been verified.
 			put(v.mark, "")
 		}
+	}
+	if touched&bit(aPassword) != 0 && u.cells[aPasswordReplaced] != "" {
+		u.cells[aPasswordReplaced] = ""
+		touched |= bit(aPasswordReplaced)
 	}
 	u.changed |= touched
 	return changed, notes

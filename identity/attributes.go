@@ -44,6 +44,8 @@ const (
 	aMFAPasswordExpiry
 	aMFATOTP
 	aRecoveryCodes
+	// aPasswordReplaced is the wrapped hash in whose place a login has put a new one. No record speaks of it.
+	aPasswordReplaced
 	numAttrs
 
 	// firstCredential begins the cells that live in the table credentials; those before it live in users.
@@ -111,6 +113,7 @@ var attributes = [numAttrs]attribute{
 	aMFAPasswordExpiry: {"mfa.password.expire_after", "mfa_password_expire_after", kindText, Ignore, true},
 	aMFATOTP:           {"mfa.totp", "mfa_totp", kindSecret, Ignore, true},
 	aRecoveryCodes:     {"mfa.recovery_codes", "mfa_recovery_codes", kindSecret, Ignore, true},
+	aPasswordReplaced:  {"", "password_replaced", kindSecret, Ignore, false},
 }
 
 // topLevel finds an attribute of a record by its name; password and mfa are objects of several cells.

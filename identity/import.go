@@ -417,6 +417,9 @@ func (im *Import) concerned(c *Change) uint64 {
 	for i := range c.fields {
 		cells |= bit(c.fields[i].attr)
 	}
+	if cells&bit(aPassword) != 0 {
+		cells |= bit(aPasswordReplaced)
+	}
 	if im.base == nil {
 		return cells
 	}

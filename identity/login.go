@@ -168,7 +168,11 @@ func (s *Store) rehash(ctx context.Context, u *row, h password.Hash, plain []byt
 	if now.cells[aPassword] != u.cells[aPassword] {
 		return false, nil
 	}
-	u.cells[aPassword], u.changed = encoded, bit(aPassword)
+	if h.Format == password.WrapFormat { // by it a run knows the legacy hash again
+		u.cells[aPasswordReplaced], u.changed = u.cells[aPassword], bit(aPasswordReplaced)
+	}
+	u.cells[aPassword] = encoded
+	u.changed |= bit(aPassword)
 	if err := s.top.update("credentials", firstCredential, numAttrs, u); err != nil {
 		return false, s.describe("writing", err)
 	}

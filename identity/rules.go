@@ -34,7 +34,7 @@ type Update struct {
 func Updates() []Update {
 	var list []Update
 	for a := range numAttrs {
-		if a == aPasswordExpiry || a == aMFAPasswordExpiry {
+		if a == aPasswordExpiry || a == aMFAPasswordExpiry || a == aPasswordReplaced {
 			continue // goes with its password
 		}
 		list = append(list, Update{attributes[a].name, attributes[a].onUpdate, allowed(a)})

@@ -27,7 +27,7 @@ var migrations embed.FS
 
 const (
 	// schemaVersion is PRAGMA user_version, which the last migration sets.
-	schemaVersion = 3
+	schemaVersion = 4
 	// applicationID is "ushr" (https://www.sqlite.org/fileformat.html#application_id).
 	applicationID = 0x75736872
 

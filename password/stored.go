@@ -31,22 +31,27 @@ func (h Hash) Stored() (string, error) {
 		}
 		return storedPrefix + storedEscape.Replace(f.Name) + "$" + encoded, nil
 	}
-	clear := make(map[string]any, len(h.Context))
-	for key, v := range h.Context {
-		switch v := v.(type) {
-		case value.Secret:
-			clear[key] = v.Reveal()
-		case []byte:
-			clear[key+"_hex"] = hexBytes(v)
-		default:
-			clear[key] = v
-		}
-	}
-	b, err := json.Marshal(clear)
+	b, err := h.Context.clear()
 	if err != nil {
 		return "", &Error{Code: CodeMalformed, Format: f.Name, Message: "a context value is neither text nor a number"}
 	}
 	return storedPrefix + storedEscape.Replace(f.Name) + "," + base64.RawURLEncoding.EncodeToString(b) + "$" + encoded, nil
+}
+
+// clear gives a context as JSON, with what is secret in it.
+func (c Context) clear() ([]byte, error) {
+	members := make(map[string]any, len(c))
+	for key, v := range c {
+		switch v := v.(type) {
+		case value.Secret:
+			members[key] = v.Reveal()
+		case []byte:
+			members[key+"_hex"] = hexBytes(v)
+		default:
+			members[key] = v
+		}
+	}
+	return json.Marshal(members)
 }
 
 // ParseStored takes what [Hash.Stored] gave, and any string that names its own format.

@@ -107,7 +107,7 @@ func Wraps(ctx context.Context, wrapped, legacy Hash) bool {
 	}
 	format, _ := wrapped.Context.text(keyInner, "")
 	kept, _ := wrapped.Context.text(keyShell, "")
-	if format != legacy.Format || kept != shell {
+	if format != legacy.Format || kept != shell || !sameContext(wrapped.Context, legacy.Context) {
 		return false
 	}
 	p, e := defaultVerifier.open(&Format{Name: WrapFormat, parse: func(in *input) (*parsed, *Error) { return parsePHCArgon2(in.encoded) }}, wrapped.Encoded.Reveal(), nil)
@@ -116,6 +116,32 @@ func Wraps(ctx context.Context, wrapped, legacy Hash) bool {
 	}
 	got, e := defaultVerifier.derive(ctx, p, inner.want)
 	return e == nil && bytes.Equal(got, p.want)
+}
+
+// SameDigest reports whether two hashes that can be wrapped are the same one, however their digests are spelled.
+func SameDigest(a, b Hash) bool {
+	x, shell, err := wrapParts(a)
+	if err != nil {
+		return false
+	}
+	y, other, err := wrapParts(b)
+	return err == nil && a.Format == b.Format && shell == other && sameContext(a.Context, b.Context) && bytes.Equal(x.want, y.want)
+}
+
+// sameContext reports whether two contexts say the same about a hash, apart from what a wrap adds.
+func sameContext(a, b Context) bool {
+	var texts [2]string
+	for i, c := range []Context{a, b} {
+		c = maps.Clone(c)
+		delete(c, keyInner)
+		delete(c, keyShell)
+		text, err := c.clear()
+		if err != nil {
+			return false
+		}
+		texts[i] = string(text)
+	}
+	return texts[0] == texts[1]
 }
 
 // wrapParts gives what is under the wrap, and the legacy string without its digest.

@@ -192,3 +192,89 @@ func TestWeakHashesAreWrapped(t *testing.T) {
 		t.Errorf("%+v", b[0])
 	}
 }
+
+// logIn checks a password as a login does.
+func logIn(t *testing.T, dir, email, plain string) identity.Login {
+	t.Helper()
+	s, err := identity.Open(context.Background(), "sqlite:users.db", dir, "test", identity.Write)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	l, err := s.VerifyPassword(context.Background(), email, []byte(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// After a login has put a new hash in place of a wrapped one, the legacy hash is still told from another.
+func TestLegacyHashesThatChangeAfterALogin(t *testing.T) {
+	dir := t.TempDir()
+	set := map[string]any{"upsert": true, "weak_hashes": "wrap", "on_update": pipeline.NewConfig(map[string]any{"password": "set"})}
+	record := func(name, digest string) string {
+		return `{"email":"a@x.com","name":"` + name + `","password":{"hash":"` + digest + `","format":"md5"}}`
+	}
+	const first, second = "5f4dcc3b5aa765d61d8327deb882cf99", "7c6a180b36896a0a8c02787eeafb0e4c" // of password and password1
+	both := func(record string, outcome string) {
+		t.Helper()
+		for _, plan := range []bool{true, false} {
+			want(t, do(t, dir, set, pipeline.Run{Plan: plan}, []string{record}), outcome)
+		}
+	}
+	do(t, dir, set, pipeline.Run{}, []string{record("A", first)})
+	if l := logIn(t, dir, "a@x.com", "password"); !l.Rehashed {
+		t.Fatalf("%+v", l)
+	}
+	hash := stored(t, dir, "a@x.com")
+	both(record("A", first), "skipped unchanged")
+	both(record("B", first), "updated name")
+	if stored(t, dir, "a@x.com") != hash {
+		t.Error("the legacy hash came back")
+	}
+	both(record("B", second), "updated password")
+	if hash := stored(t, dir, "a@x.com"); fits(t, hash, "password1") != password.Match || fits(t, hash, "password") != password.Mismatch {
+		t.Error("the change did not come through")
+	}
+	// What was replaced before is not remembered any more.
+	logIn(t, dir, "a@x.com", "password1")
+	both(record("B", second), "skipped unchanged")
+	both(record("B", first), "updated password")
+	do(t, dir, set, pipeline.Run{}, []string{`{"email":"a@x.com","password":null}`})
+	both(record("B", first), "updated password")
+}
+
+// A plan says what a run does, however the records fall into batches.
+func TestPasswordsOfOneUserInManyBatches(t *testing.T) {
+	weak := func(digest string) string {
+		return `{"email":"a@x.com","password":{"hash":"` + digest + `","format":"md5"}}`
+	}
+	const digest = "5f4dcc3b5aa765d61d8327deb882cf99" // of password
+	plain, other, text := `{"email":"a@x.com","password":{"plain":"password"}}`, `{"email":"a@x.com","password":{"plain":"other"}}`, `{"email":"a@x.com","password":{"plain":"`+digest+`"}}`
+	salted := `{"email":"a@x.com","password":{"hash":"` + digest + `","format":"md5","salt":"s"}}`
+	for _, tt := range []struct{ records, outcomes []string }{
+		{[]string{weak(digest), plain, other}, []string{"inserted", "skipped unchanged", "updated password"}},
+		{[]string{plain, weak(digest), plain}, []string{"inserted", "updated password", "skipped unchanged"}},
+		{[]string{weak(digest), weak(strings.ToUpper(digest)), text}, []string{"inserted", "skipped unchanged", "updated password"}},
+		{[]string{text, weak(digest), text}, []string{"inserted", "updated password", "updated password"}},
+		{[]string{weak(digest), salted, weak(digest)}, []string{"inserted", "updated password", "updated password"}},
+	} {
+		for _, cuts := range []int{0b00, 0b11} { // a bit for each record after the first that begins a batch
+			var batches [][]string
+			for i, r := range tt.records {
+				if i == 0 || cuts>>(i-1)&1 != 0 {
+					batches = append(batches, nil)
+				}
+				batches[len(batches)-1] = append(batches[len(batches)-1], r)
+			}
+			dir := t.TempDir()
+			set := map[string]any{"upsert": true, "weak_hashes": "wrap", "on_update": pipeline.NewConfig(map[string]any{"password": "set"})}
+			for _, plan := range []bool{true, false} {
+				got := do(t, dir, set, pipeline.Run{Plan: plan}, batches...)
+				if !slices.Equal(got, tt.outcomes) {
+					t.Errorf("plan %v, %d batches of %q:\n%q, want\n%q", plan, len(batches), tt.records, got, tt.outcomes)
+				}
+			}
+		}
+	}
+}
