@@ -190,8 +190,8 @@ func (v *Verifier) Create(ctx context.Context, hasher string, password []byte, p
 	if err := h.make(p); err != nil {
 		return "", err
 	}
-	if p.KeyBytes < minDigestBytes || p.KeyBytes > maxDigestBytes {
-		return fail(newError(CodeBadParams, "a digest of %d bytes; %d to %d are possible", []any{p.KeyBytes, minDigestBytes, maxDigestBytes}))
+	if p.KeyBytes < minDerivedBytes || p.KeyBytes > maxDigestBytes {
+		return fail(newError(CodeBadParams, "a digest of %d bytes; %d to %d are possible", []any{p.KeyBytes, minDerivedBytes, maxDigestBytes}))
 	}
 	if e := p.within(&v.limits); e != nil {
 		e.Code = CodeBadParams

@@ -43,6 +43,9 @@ func TestDigestSaysWhatIsWrong(t *testing.T) {
 		{hash[:39] + ":salt", "the hexadecimal digest has 39 characters, 40 expected: the hash was cut off"},
 		{hash + " ", "it is neither hexadecimal nor base64"},
 		{"x" + hash[1:] + "!", "it is neither hexadecimal nor base64"},
+		{"x" + hash[1:], "the digest is not hexadecimal"},
+		{"x" + hash[1:] + ":salt", "the digest is not hexadecimal"},
+		{"kDgSnEdMqj8N5W8424QDPQ/h1Lg=:salt", "the digest is not hexadecimal"},
 		{"kDgSnEdMqj8N5W8424QDPQ/h1A==", "a digest of 19 bytes; 20 expected"},
 	} {
 		for _, format := range []string{"digest:sha1(pass)", "digest:sha1(salt . pass)"} {

@@ -382,7 +382,10 @@ func NewDigestFormat(name, expression string) (*Format, error) {
 			switch {
 			case isHex(hash) && len(hash) != 2*d.size:
 				return nil, wrongLength("hexadecimal digest", len(hash), 2*d.size)
-			case !isHex(hash) && bad != nil:
+			case isHex(hash):
+			case len(hash) == 2*d.size, bad == nil && hash != in.encoded:
+				return nil, malformed("the digest is not hexadecimal")
+			case bad != nil:
 				return nil, malformed("it is neither hexadecimal nor base64")
 			}
 		}

@@ -133,6 +133,7 @@ func parseDomino8(in *input) (*parsed, *Error) {
 	salt := append([]byte(nil), stored...)
 	salt[3] -= 4
 	p := newPBKDF2("sha1", n, salt, blob[28:36])
+	p.short = true
 	p.Algorithm = "domino8"
 	p.run = func(p *parsed, password []byte) ([]byte, error) {
 		digest := domino6Digest(p.salt[:5], password)

@@ -37,6 +37,9 @@ func DefaultLimits() Limits {
 const (
 	minDigestBytes = 8
 	maxDigestBytes = 512
+	// minDerivedBytes is the least that real systems take of a derivation that gives as many bytes as are asked for: a digest that was cut off
+	// to fewer would still match, and many passwords with it.
+	minDerivedBytes = 16
 	// scryptWork bounds N·r·p·128, which is what scrypt and argon2 write in all, as a multiple of the memory bound.
 	scryptWork = 8
 )
@@ -46,8 +49,17 @@ func (p *parsed) within(l *Limits) *Error {
 	if len(p.salt) > l.SaltBytes {
 		return overLimit("a salt of %d bytes; the limit is %d", len(p.salt), l.SaltBytes)
 	}
-	if !p.asText && p.want != nil && (len(p.want) < minDigestBytes || len(p.want) > maxDigestBytes) {
-		return malformed("a digest of %d bytes; %d to %d are possible", len(p.want), minDigestBytes, maxDigestBytes)
+	if !p.asText && p.want != nil {
+		least := minDigestBytes
+		if !p.short && (p.kind == kindArgon2 || p.kind == kindScrypt || p.kind == kindPBKDF2) {
+			least = minDerivedBytes
+		}
+		if len(p.want) < least {
+			return malformed("a digest of %d bytes; %d at least are expected: the hash was cut off", len(p.want), least)
+		}
+		if len(p.want) > maxDigestBytes {
+			return malformed("a digest of %d bytes; %d at most are possible", len(p.want), maxDigestBytes)
+		}
 	}
 	switch p.kind {
 	case kindBcrypt:

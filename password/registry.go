@@ -67,6 +67,7 @@ type parsed struct {
 	associated []byte // argon2
 	firebase   *firebaseParts
 	asText     bool // want is compared as text, and may have any length
+	short      bool // want is less of a derivation than minDerivedBytes, as the format has it
 	digest     *Digest
 	env        *environment // of digest
 	pre        *Digest      // what the password goes through first
