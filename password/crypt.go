@@ -222,6 +222,8 @@ func wrongLength(what string, got, want int) *Error {
 	return malformed("the %s has %d characters, %d expected: something is left over at the end", what, got, want)
 }
 
+const minPhpassCost = 7
+
 // parsePhpass takes <cost:1><salt:8><digest:22> after $P$ or $H$, and Drupal 7's longer digest after $S$.
 func parsePhpass(s, prefix, digest string, chars int) (*parsed, *Error) {
 	rest, ok := strings.CutPrefix(s, prefix)
@@ -235,8 +237,8 @@ func parsePhpass(s, prefix, digest string, chars int) (*parsed, *Error) {
 		return nil, malformed("the digest is not of the crypt alphabet")
 	}
 	cost := h64Values[rest[0]]
-	if cost == notInAlphabet || cost < 7 || cost > 30 {
-		return nil, malformed("cost character %s; 7 to 30 are possible", quoteChar(rest[0]))
+	if cost == notInAlphabet || cost < minPhpassCost || cost > 30 {
+		return nil, malformed("cost character %s; %d to 30 are possible", quoteChar(rest[0]), minPhpassCost)
 	}
 	p := &parsed{kind: kindPhpass, salt: []byte(rest[1:9]), want: []byte(rest[9:])}
 	p.Params = Params{Algorithm: "phpass", Variant: strings.Trim(prefix, "$"), Digest: digest, Cost: int(cost), Iterations: 1 << cost, SaltBytes: 8, KeyBytes: chars * 6 / 8}

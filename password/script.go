@@ -3,6 +3,7 @@ package password
 import (
 	"fmt"
 	"maps"
+	"math/bits"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,6 +20,8 @@ type recipe struct {
 	size    int    // bytes of a new digest
 	values  map[string]string
 	saltLen int // bytes of a new salt that is not text
+	// bounds is a condition on v: what a stored text may ask for. It is empty where the text says nothing of costs.
+	bounds string
 	// check, split and join take apart and put together a field "blob".
 	check, split, join string
 }
@@ -128,14 +131,30 @@ func pbkdf2Recipe(digest string, layouts ...string) *recipe {
 	}
 	return &recipe{
 		layouts: layouts, digest: fmt.Sprintf("crypto.pbkdf2Sync(pass, v.salt, v.iterations, size, %q)", digest), size: digestSizes[digest],
-		values: map[string]string{"iterations": strconv.Itoa(iterations)}, saltLen: scriptSalt,
+		values: map[string]string{"iterations": strconv.Itoa(iterations)}, saltLen: scriptSalt, bounds: pbkdf2Bounds(strconv.Itoa(digestSizes[digest])),
 	}
+}
+
+// derivedBounds are those of the length of a digest that has as many bytes as are asked for.
+var derivedBounds = fmt.Sprintf("v.hash.length >= %d && v.hash.length <= %d", minDerivedBytes, maxDigestBytes)
+
+// The bounds are those of parsed.within, of the default limits. size is JavaScript that gives the bytes of PBKDF2's digest.
+func pbkdf2Bounds(size string) string {
+	return fmt.Sprintf("%s && v.iterations >= 1 && v.iterations <= %d\n    && v.iterations * Math.ceil(v.hash.length / %s) <= %d",
+		derivedBounds, defaultLimits.Iterations, size, 2*defaultLimits.Iterations)
+}
+
+// scryptBounds takes n as JavaScript that gives the parameter N.
+func scryptBounds(n string) string {
+	blocks := defaultLimits.Memory / 128
+	return fmt.Sprintf("%s && %s > 1 && Number.isInteger(Math.log2(%s)) && v.r >= 1 && v.p >= 1 && v.p <= %d\n    && %s * v.r <= %d && %s * v.r * v.p <= %d",
+		derivedBounds, n, n, defaultLimits.Parallelism, n, blocks, n, scryptWork*blocks)
 }
 
 func scryptRecipe(layouts ...string) *recipe {
 	return &recipe{
 		layouts: layouts, digest: "crypto.scryptSync(pass, v.salt, size, { N: v.n, r: v.r, p: v.p, maxmem: 512 << 20 })", size: 64,
-		values: map[string]string{"n": "2 ** 15", "r": "8", "p": "1"}, saltLen: scriptSalt,
+		values: map[string]string{"n": "2 ** 15", "r": "8", "p": "1"}, saltLen: scriptSalt, bounds: scryptBounds("v.n"),
 	}
 }
 
@@ -143,6 +162,11 @@ func namedPBKDF2Recipe(layouts ...string) *recipe {
 	r := pbkdf2Recipe("sha256", layouts...)
 	r.digest = "crypto.pbkdf2Sync(pass, v.salt, v.iterations, size, v.digest.toString())"
 	r.values["digest"], r.values["length"] = "Buffer.from('sha256')", "32"
+	sizes := make([]string, len(scriptDigests))
+	for i, digest := range scriptDigests {
+		sizes[i] = fmt.Sprintf("'%s': %d", digest, digestSizes[digest])
+	}
+	r.bounds = pbkdf2Bounds("{ " + strings.Join(sizes, ", ") + " }[v.digest]")
 	return r
 }
 
@@ -150,6 +174,7 @@ func phpassRecipe(digest, pass string, chars int, cost string, layouts ...string
 	return &recipe{
 		layouts: layouts, digest: fmt.Sprintf("phpass(%q, %s, v).subarray(0, %d)", digest, pass, chars), size: chars,
 		values: map[string]string{"cost": "Buffer.from('" + cost + "')", "salt": "Buffer.from(crypto.randomBytes(4).toString('hex'))"},
+		bounds: fmt.Sprintf("'%s'.includes(v.cost)", h64Alphabet[minPhpassCost:bits.Len(uint(defaultLimits.PhpassRounds))]),
 	}
 }
 
@@ -163,7 +188,7 @@ var scriptRecipes = map[string]*recipe{
 	"phc-scrypt": {
 		layouts: []string{"$scrypt$ln=<ln:int>,r=<r:int>,p=<p:int>$<salt:b64raw>$<hash:b64raw>"},
 		digest:  "crypto.scryptSync(pass, v.salt, size, { N: 2 ** v.ln, r: v.r, p: v.p, maxmem: 512 << 20 })", size: 32,
-		values: map[string]string{"ln": "16", "r": "8", "p": "2"}, saltLen: scriptSalt,
+		values: map[string]string{"ln": "16", "r": "8", "p": "2"}, saltLen: scriptSalt, bounds: scryptBounds("2 ** v.ln"),
 	},
 	"kratos-scrypt":   scryptRecipe(kratosScryptLayout.source),
 	"django-scrypt":   scryptRecipe("scrypt$<n:int>$<salt>$<r:int>$<p:int>$<hash:b64>"),
@@ -182,15 +207,15 @@ var scriptRecipes = map[string]*recipe{
 	},
 	"aspnet-identity-v3": {
 		layouts: []string{"<blob:b64>"}, digest: "crypto.pbkdf2Sync(pass, v.salt, v.iterations, size, ['sha1', 'sha256', 'sha512'][v.prf])", size: 32, saltLen: 16,
-		values: map[string]string{"iterations": "600000", "prf": "1"},
-		check:  "b.length >= 13 + 32 && b[0] === 1 && b.readUInt32BE(1) < 3 && b.readUInt32BE(9) >= 16 && b.length >= 13 + b.readUInt32BE(9) + 16",
-		split:  "{ prf: b.readUInt32BE(1), iterations: b.readUInt32BE(5), salt: b.subarray(13, 13 + b.readUInt32BE(9)), hash: b.subarray(13 + b.readUInt32BE(9)) }",
-		join:   "[Buffer.from([1]), uint32(v.prf), uint32(v.iterations), uint32(v.salt.length), v.salt, v.hash]",
+		values: map[string]string{"iterations": "600000", "prf": "1"}, bounds: pbkdf2Bounds("[20, 32, 64][v.prf]"),
+		check: "b.length >= 13 + 32 && b[0] === 1 && b.readUInt32BE(1) < 3 && b.readUInt32BE(9) >= 16 && b.length >= 13 + b.readUInt32BE(9) + 16",
+		split: "{ prf: b.readUInt32BE(1), iterations: b.readUInt32BE(5), salt: b.subarray(13, 13 + b.readUInt32BE(9)), hash: b.subarray(13 + b.readUInt32BE(9)) }",
+		join:  "[Buffer.from([1]), uint32(v.prf), uint32(v.iterations), uint32(v.salt.length), v.salt, v.hash]",
 	},
 	"ldap-389ds-pbkdf2": {
 		layouts: []string{"{PBKDF2_SHA256}<blob:b64>"}, digest: "crypto.pbkdf2Sync(pass, v.salt, v.iterations, size, 'sha256')", size: 256, saltLen: 64,
-		values: map[string]string{"iterations": "100000"},
-		check:  "b.length === 324", split: "{ iterations: b.readUInt32BE(0), salt: b.subarray(4, 68), hash: b.subarray(68) }", join: "[uint32(v.iterations), v.salt, v.hash]",
+		values: map[string]string{"iterations": "100000"}, bounds: pbkdf2Bounds("32"),
+		check: "b.length === 324", split: "{ iterations: b.readUInt32BE(0), salt: b.subarray(4, 68), hash: b.subarray(68) }", join: "[uint32(v.iterations), v.salt, v.hash]",
 	},
 }
 
@@ -255,6 +280,7 @@ func digestRecipe(s *digestScheme) (*recipe, *Error) {
 		case name == "salt" || strings.Contains(s.layout, "<"+name+":int>"):
 			if name == "iterations" {
 				r.values[name] = "10000"
+				r.bounds = fmt.Sprintf("v.iterations >= 1 && v.iterations <= %d", defaultLimits.CryptRounds)
 			}
 		case s.defaults[name] > 0:
 			r.values["fixed "+name] = strconv.Itoa(s.defaults[name])
@@ -453,8 +479,15 @@ func (r *recipe) script(f *Format) (string, error) {
 	} else {
 		p("  const v = %s;\n  const b = v.blob;\n  return %s ? Object.assign(v, %s) : null;\n}", given, r.check, r.split)
 	}
-	p("\nfunction validate(password, encrypted) {\n  return layouts.some((layout) => {\n    const v = open(layout, encrypted);")
-	p("    if (!v || v.hash.length === 0) return false;\n    const got = digest(Buffer.from(password), v, v.hash.length);\n    return got.length === v.hash.length && crypto.timingSafeEqual(got, v.hash);\n  });\n}")
+	unbounded := ""
+	if r.bounds != "" {
+		p("\n// bounded tells whether a stored text asks for no more than can be computed at a login.")
+		p("function bounded(v) {\n  return %s;\n}", r.bounds)
+		unbounded = " || !bounded(v)"
+	}
+	p("\nfunction validate(password, encrypted) {\n  if (Buffer.byteLength(password) > %d || encrypted.length > %d) return false;", defaultLimits.PasswordBytes, defaultLimits.EncodedBytes)
+	p("  return layouts.some((layout) => {\n    const v = open(layout, encrypted);")
+	p("    if (!v || v.hash.length === 0%s) return false;\n    const got = digest(Buffer.from(password), v, v.hash.length);\n    return got.length === v.hash.length && crypto.timingSafeEqual(got, v.hash);\n  });\n}", unbounded)
 
 	p("\nfunction encrypt(password) {\n  const v = {")
 	saltText := slices.ContainsFunc(first, func(s segment) bool { return s.name == "salt" && s.kind == "text" })

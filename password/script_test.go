@@ -256,3 +256,115 @@ func TestScriptOfExpressions(t *testing.T) {
 		t.Errorf("%d answers to %d questions", n, len(questions))
 	}
 }
+
+// TestScriptBounds asks scripts about texts that are well formed and ask for more than this package computes, or hold less of a digest than it takes:
+// they answer at once, and say no. At the bound itself they still compute.
+func TestScriptBounds(t *testing.T) {
+	program, dir := findNode(t), t.TempDir()
+	salt, digest := strings.Repeat("A", 24), strings.Repeat("A", 43)
+	blob := func(head ...byte) string { return b64.EncodeToString(append(head, make([]byte, 48)...)) }
+	type question struct {
+		ID       string `json:"id"`
+		Script   string `json:"script"`
+		Password string `json:"password"`
+		Encoded  string `json:"encoded"`
+	}
+	var questions []question
+	scripts := map[string]bool{}
+	ask := func(format, encoded, plain string) {
+		script := format + ".js"
+		if !scripts[script] {
+			scripts[script] = true
+			text, err := Script(format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, script), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		questions = append(questions, question{encoded[:min(len(encoded), 60)], script, plain, encoded})
+	}
+	for _, tt := range []struct{ format, encoded string }{
+		{"django-pbkdf2_sha256", "pbkdf2_sha256$5000001$salt$" + digest + "="},
+		{"django-pbkdf2_sha256", "pbkdf2_sha256$2147483647$salt$" + digest + "="},
+		{"django-pbkdf2_sha256", "pbkdf2_sha256$0$salt$" + digest + "="},
+		{"django-pbkdf2_sha256", "pbkdf2_sha256$4000000$salt$" + strings.Repeat("A", 128)}, // three blocks
+		{"django-pbkdf2_sha256", "pbkdf2_sha256$1$salt$QUFB"},
+		{"phc-pbkdf2", "$pbkdf2-sha512$i=5000001,l=32$" + salt + "$" + digest},
+		{"phc-pbkdf2", "$pbkdf2-nonesuch$i=1,l=32$" + salt + "$" + digest},
+		{"phc-pbkdf2", "$pbkdf2-constructor$i=1,l=32$" + salt + "$" + digest},
+		{"phc-scrypt", "$scrypt$ln=20,r=8,p=1$" + salt + "$" + digest},
+		{"phc-scrypt", "$scrypt$ln=2147483647,r=8,p=1$" + salt + "$" + digest},
+		{"phc-scrypt", "$scrypt$ln=0,r=8,p=1$" + salt + "$" + digest},
+		{"phc-scrypt", "$scrypt$ln=10,r=8,p=17$" + salt + "$" + digest},
+		{"phc-scrypt", "$scrypt$ln=18,r=8,p=9$" + salt + "$" + digest},
+		{"django-scrypt", "scrypt$1000$salt$8$1$" + digest + "="},
+		{"phpass", "$P$H12345678" + strings.Repeat("a", 22)},
+		{"phpass", "$P$z12345678" + strings.Repeat("a", 22)},
+		{"phpass", "$P$412345678" + strings.Repeat("a", 22)},
+		{"aspnet-identity-v3", blob(1, 0, 0, 0, 1, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 16)},
+		{"ldap-389ds-pbkdf2", "{PBKDF2_SHA256}" + b64.EncodeToString(append([]byte{0, 0x1e, 0x84, 0x80}, make([]byte, 320)...))},
+		{"hex-md5", strings.Repeat("0", 9000)},
+	} {
+		if r := Verify(t.Context(), tt.format, tt.encoded, []byte("x"), nil); r.Outcome == Match || r.Outcome == Mismatch {
+			t.Errorf("%s, %s: %s here", tt.format, tt.encoded, r.Outcome)
+		}
+		ask(tt.format, tt.encoded, "x")
+	}
+	ask("hex-md5", "00000000000000000000000000000000", strings.Repeat("x", 5000))
+	for _, e := range []struct{ format, encoded string }{
+		{"phpass", "$P$G12345678" + runToText(t, "phpass", "$P$G12345678"+strings.Repeat("a", 22))},
+		{"phc-scrypt", "$scrypt$ln=1,r=1,p=16$" + salt + "$" + runToText(t, "phc-scrypt", "$scrypt$ln=1,r=1,p=16$"+salt+"$"+digest)},
+		{"django-pbkdf2_sha256", "pbkdf2_sha256$1$salt$" + runToText(t, "django-pbkdf2_sha256", "pbkdf2_sha256$1$salt$"+digest+"=") + "="},
+	} {
+		ask(e.format, e.encoded, "x")
+		questions[len(questions)-1].ID = "right"
+	}
+	asked, err := json.Marshal(questions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"questions.json": asked, "driver.js": []byte(scriptDriver)} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), program, filepath.Join(dir, "driver.js"), filepath.Join(dir, "questions.json"), dir).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(out)) {
+		var a struct {
+			ID, Error string
+			Right     bool
+		}
+		if err := json.Unmarshal([]byte(line), &a); err != nil {
+			t.Fatal(err)
+		}
+		if n++; a.Right != (a.ID == "right") || a.Error != "" {
+			t.Errorf("%s: %v %.200s", a.ID, a.Right, a.Error)
+		}
+	}
+	if n != len(questions) {
+		t.Errorf("%d answers to %d questions", n, len(questions))
+	}
+}
+
+// runToText gives the digest that stands at the end of a text for the password x.
+func runToText(t *testing.T, format, encoded string) string {
+	t.Helper()
+	p, e := defaultVerifier.open(byName[format], encoded, nil)
+	if e != nil {
+		t.Fatal(e)
+	}
+	got, e := run(p, []byte("x"))
+	if e != nil {
+		t.Fatal(e)
+	}
+	if p.kind == kindPhpass {
+		return string(got)
+	}
+	return b64raw.EncodeToString(got)
+}

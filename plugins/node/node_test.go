@@ -130,6 +130,16 @@ function validate(password, encrypted) { if (password === 'exit') process.exit(3
 	if r := h.Verify(ctx, "x", []byte("hunter2"), nil); r.Outcome != password.Unsupported {
 		t.Errorf("%+v", r)
 	}
+	alone, err := start(t, `function encrypt(password) { return password === 'nothing' ? undefined : password }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := alone.Hasher().Verify(ctx, "undefined", []byte("nothing"), nil); r.Outcome != password.Unsupported {
+		t.Errorf("no hash to compare with: %+v", r)
+	}
+	if r := alone.Hasher().Verify(ctx, "longer", []byte("long"), nil); r.Outcome != password.Mismatch {
+		t.Errorf("hashes of other lengths: %+v", r)
+	}
 	if r := h.Verify(ctx, "x", []byte("exit"), nil); r.Outcome != password.Unsupported || !strings.Contains(r.Reason, "ended") {
 		t.Errorf("%+v", r)
 	}
