@@ -1,6 +1,7 @@
 package password
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"crypto/des"
 	"crypto/md5"
@@ -9,6 +10,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -195,8 +197,11 @@ func parseLM(halves int) func(*input) (*parsed, *Error) {
 			if len(password) > 7*halves {
 				return nil, unsupported("LAN Manager takes %d characters", 7*halves)
 			}
+			if slices.ContainsFunc(password, func(c byte) bool { return c >= 0x80 }) {
+				return nil, unsupported("LAN Manager hashes other letters than those of ASCII in the code page of the machine, which is not known here")
+			}
 			upper := make([]byte, 7*halves)
-			copy(upper, mapCase(password, strings.ToUpper, upperASCII))
+			copy(upper, bytes.ToUpper(password))
 			out := lmHalf(upper)
 			if halves == 2 {
 				out = append(out, lmHalf(upper[7:])...)

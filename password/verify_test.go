@@ -36,6 +36,7 @@ func TestFiveOutcomes(t *testing.T) {
 		{"NUL", "bcrypt", goodBcrypt, []byte("hel\x00lo"), context.Background(), Unsupported, "NUL"},
 		{"password too long", "hex-md5", "5f4dcc3b5aa765d61d8327deb882cf99", long, context.Background(), OverLimit, "5000 bytes"},
 		{"hash too long", "spring-noop", "{noop}" + strings.Repeat("x", 9000), []byte("x"), context.Background(), OverLimit, "9006 bytes"},
+		{"LAN Manager outside ASCII", "lm", "e52cac67419a9a22664345140a852f61", []byte("passé"), context.Background(), Unsupported, "code page"},
 		{"no such format", "md6", "x", []byte("x"), context.Background(), Unsupported, `did you mean "md`},
 		{"no user name", "postgres-md5", "md593a8cf6a7d43e3b5bcd2dc6abb3e02c6", []byte("x"), context.Background(), Unsupported, `"username" is needed`},
 		{"old bcrypt", "bcrypt", "$2$10$nFguVi9LsCAcvTZFKQlRKeLVydo8ETv483lkNsSFI/Wl1Rz1Ypo1K", []byte("x"), context.Background(), Unsupported, "1997"},
