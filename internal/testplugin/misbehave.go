@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -21,7 +22,7 @@ import (
 //	insecure     gives no certificate
 //	long         prints a line without end
 //	flood        writes to its log as fast as it can
-//	chatter      prints on standard output all the time
+//	chatter      prints on standard output all the time from its first record on
 //	deaf         ignores SIGTERM and SIGINT
 //	fork         leaves a child in its process group that holds its log open
 //	daemon       leaves a child in a session of its own
@@ -35,6 +36,9 @@ import (
 const ModeVariable = "TESTPLUGIN_MODE"
 
 func modes() []string { return strings.Split(os.Getenv(ModeVariable), ",") }
+
+// chatter begins to print.
+var chatter = func() {}
 
 func misbehave() {
 	certificate := strings.Repeat("A", 100)
@@ -70,13 +74,14 @@ func misbehave() {
 				}
 			}()
 		case "chatter":
-			stdout := os.Stdout
-			go func() {
-				time.Sleep(500 * time.Millisecond)
-				for {
-					fmt.Fprintln(stdout, certificate)
-				}
-			}()
+			stdout := os.Stdout // the SDK puts another one in its place
+			chatter = sync.OnceFunc(func() {
+				go func() {
+					for {
+						fmt.Fprintln(stdout, certificate)
+					}
+				}()
+			})
 		case "deaf":
 			signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 		case "fork", "daemon":
@@ -88,8 +93,9 @@ func misbehave() {
 	}
 }
 
-// dieAt dies, hangs or stops where the mode says so.
+// dieAt dies, hangs, stops or begins to print where the mode says so.
 func dieAt(part string, n int64) {
+	chatter()
 	for _, mode := range modes() {
 		words := strings.SplitN(mode, ":", 4)
 		if len(words) < 3 || words[1] != part || words[2] != strconv.FormatInt(n, 10) {
