@@ -24,7 +24,7 @@ single record what became of it.
 
 A pipeline file names a source, transforms and a sink. Results go to standard output, progress and errors to standard
 error. Exit codes: 0 all well; 1 could not run; 2 wrong usage or an invalid pipeline file; 3 finished, some records
-failed; 4 an end could not be reached; 130 and 143 interrupted, ready to be resumed.`,
+failed; 4 an end could not be reached; 129, 130 and 143 interrupted, ready to be resumed.`,
 		SilenceErrors:    true,
 		SilenceUsage:     true,
 		Version:          versionText(),

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// interruption turns the first SIGINT or SIGTERM into the end of a context, so that the batch in hand is finished and a
+// interruption turns the first SIGINT, SIGTERM or SIGHUP into the end of a context, so that the batch in hand is finished and a
 // checkpoint written, and the second into the end of the process: nothing is lost then either, the run is resumed from
 // an earlier checkpoint.
 type interruption struct {
@@ -23,6 +23,9 @@ func (a *app) interruptible(parent context.Context) *interruption {
 	i := &interruption{Context: ctx}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	ended := make(chan struct{})
 	i.stop = func() {
 		signal.Stop(signals)
