@@ -57,6 +57,12 @@ type Cursored interface {
 	Cursor() []byte
 }
 
+// Incremental is a Cursored source that goes by a cursor only where its options say so.
+type Incremental interface {
+	Cursored
+	Incremental() bool
+}
+
 // Scoped is a Cursored source whose input grows while a run is on its way, such as a folder: a resumed run has to read what
 // the run began with. Scope is called after Open, and gives nil where the source does not grow; SetScope before OpenAt and
 // Open of a resumed run, after SetCursor with what is kept then.

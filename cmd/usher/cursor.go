@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/journal"
 )
 
@@ -53,6 +54,11 @@ func (a *app) cursorOf(file string) (*journal.Journal, string, error) {
 	p, err := a.load(file)
 	if err != nil {
 		return nil, "", err
+	}
+	_, cursored := p.Source.(pipeline.Cursored)
+	if s, ok := p.Source.(pipeline.Incremental); !cursored || ok && !s.Incremental() {
+		return nil, "", &pipeline.Error{Code: "cursor.none", Message: fmt.Sprintf("the source of %s has no cursor: every run reads everything", p.Name),
+			Hint: "see whether the source has an option for it, such as cursor of sql and watch of files: usher connectors show " + p.SourceName}
 	}
 	j, err := journal.Open(a.stateDir(p.File))
 	return j, p.Name, err

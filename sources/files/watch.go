@@ -167,6 +167,9 @@ func remembered(text []byte) (map[string]stamp, error) {
 	return stamps, nil
 }
 
+// Watched is for pipeline.Incremental: whether the set remembers the files that it has taken.
+func (s *Set) Watched() bool { return s.watch != nil }
+
 // SetCursor is for pipeline.Cursored: the files that are not to be taken again.
 func (s *Set) SetCursor(stored []byte) {
 	if s.watch != nil {

@@ -356,6 +356,9 @@ func (s *Source) SetCursor(stored []byte) { s.set.SetCursor(stored) }
 // Cursor implements pipeline.Cursored: the files that were taken, where they are watched.
 func (s *Source) Cursor() []byte { return s.set.Cursor() }
 
+// Incremental implements pipeline.Incremental.
+func (s *Source) Incremental() bool { return s.set.Watched() }
+
 // Scope implements pipeline.Scoped.
 func (s *Source) Scope() []byte { return s.set.Scope() }
 

@@ -20,9 +20,9 @@ type withGone struct {
 }
 
 var (
-	_ pipeline.Resumer  = (*withGone)(nil)
-	_ pipeline.Measurer = (*withGone)(nil)
-	_ pipeline.Cursored = (*withGone)(nil)
+	_ pipeline.Resumer     = (*withGone)(nil)
+	_ pipeline.Measurer    = (*withGone)(nil)
+	_ pipeline.Incremental = (*withGone)(nil)
 )
 
 func newWithGone(s *source) *withGone {

@@ -146,9 +146,9 @@ type source struct {
 }
 
 var (
-	_ pipeline.Resumer  = (*source)(nil)
-	_ pipeline.Measurer = (*source)(nil)
-	_ pipeline.Cursored = (*source)(nil)
+	_ pipeline.Resumer     = (*source)(nil)
+	_ pipeline.Measurer    = (*source)(nil)
+	_ pipeline.Incremental = (*source)(nil)
 )
 
 func newSource(env pipeline.Env, c *pipeline.Config) (*source, error) {
@@ -428,6 +428,9 @@ func (s *source) Cursor() []byte {
 	}
 	return []byte(s.reader.watermark)
 }
+
+// Incremental implements pipeline.Incremental.
+func (s *source) Incremental() bool { return s.cursor != nil }
 
 // chunk is what the reader hands over: records, the raw values of the columns that are kept for each, or what ended
 // the reading.
