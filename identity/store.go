@@ -59,7 +59,7 @@ func Open(ctx context.Context, dsn, dir, owner string, mode Mode) (*Store, error
 	case Plan:
 		err = s.openPlan(ctx)
 	case Read:
-		err = s.openBase()
+		err = s.openBase(ctx)
 		if err == nil && s.base == nil {
 			err = &Error{Code: "store.missing", Message: "there is no store at " + path, Hint: "check the dsn, or run a pipeline that makes it", Unreachable: true}
 		}
@@ -205,8 +205,11 @@ func Check(ctx context.Context, dsn, dir string) error {
 		return err
 	}
 	if there {
-		if err := writable(s.path); err != nil {
-			return s.osError(err)
+		// What is beside the store may be somebody else's.
+		for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
+			if err := writable(s.path + suffix); err != nil && (suffix == "" || !errors.Is(err, fs.ErrNotExist)) {
+				return s.osError(err)
+			}
 		}
 	}
 	f, err := os.CreateTemp(filepath.Dir(s.path), ".usher-check-")
@@ -242,7 +245,7 @@ func (s *Store) checkVersion(l *layer) (int64, error) {
 
 // openBase opens what is there for reading, in a way that leaves its files as they are. base stays nil where there
 // is no store yet.
-func (s *Store) openBase() error {
+func (s *Store) openBase(ctx context.Context) error {
 	there, err := s.exists()
 	if err != nil {
 		return err
@@ -286,6 +289,9 @@ func (s *Store) openBase() error {
 		s.base = nil
 		return s.describe("closing", err)
 	}
+	if version < schemaVersion && s.mode == Plan {
+		return s.upgradeCopy(ctx)
+	}
 	if version < schemaVersion {
 		return &Error{Code: "store.older_schema", Message: "the store " + s.path + " has schema version " + strconv.FormatInt(version, 10) +
 			", this usher works on version " + strconv.Itoa(schemaVersion), Hint: "run a pipeline on it once, which upgrades it"}
@@ -299,6 +305,28 @@ func (s *Store) openBase() error {
 		return s.describe("reading", err)
 	}
 	return nil
+}
+
+// upgradeCopy has a plan read a copy of the present schema in its temporary folder, since only a run upgrades the store itself.
+func (s *Store) upgradeCopy(ctx context.Context) error {
+	path := filepath.Join(s.temp, "upgraded.db")
+	err := s.base.exec("VACUUM INTO '" + strings.ReplaceAll(path, "'", "''") + "'")
+	if disturbed := s.disturbed(); disturbed != nil {
+		return disturbed
+	}
+	s.still = nil
+	if err = errors.Join(err, s.base.conn.Close()); err == nil {
+		err = migrate(ctx, path)
+	}
+	s.base = nil
+	if isFull(err) {
+		return &Error{Code: "store.temporary_file", Message: "there is no room to upgrade a copy of the store " + s.path + " for the plan: the disk with the temporary files is full or a limit is reached",
+			Hint: "make room in the folder for temporary files, or name another one by TMPDIR; or run the pipeline, which upgrades the store itself", Err: err}
+	}
+	if err == nil {
+		s.base, err = openLayer(path, sqlite.OpenReadOnly)
+	}
+	return s.describe("copying", err)
 }
 
 // disturbed tells that somebody has written into a file that a plan reads as one that stays as it is: what it has read since may be
@@ -336,12 +364,12 @@ func escapeURI(path string) string {
 }
 
 func (s *Store) openPlan(ctx context.Context) error {
-	if err := s.openBase(); err != nil {
-		return err
-	}
 	var err error
 	if s.temp, err = os.MkdirTemp("", "usher-plan-"); err != nil {
 		return noTemp(err)
+	}
+	if err := s.openBase(ctx); err != nil {
+		return err
 	}
 	path := filepath.Join(s.temp, "plan.db")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)

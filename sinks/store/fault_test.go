@@ -546,6 +546,66 @@ func TestReadOnly(t *testing.T) {
 	wantError(t, checker.Check(context.Background()), "store.read_only", "users.db") // the folder still is
 }
 
+// Files beside the store that another account has left, and that a run must write, are found before it.
+func TestReadOnlyBeside(t *testing.T) {
+	dir := t.TempDir()
+	if os.Getuid() == 0 {
+		asNobody(t, dir)
+		return
+	}
+	live(t, dir, -1, "commit2", 0) // it leaves its log
+	for _, suffix := range []string{"-wal", "-shm", ".lock"} {
+		path := filepath.Join(dir, "users.db"+suffix)
+		if err := os.Chmod(path, 0o400); err != nil {
+			t.Fatal(err)
+		}
+		checker := newSink(t, dir, upsert).(pipeline.Checker)
+		wantError(t, checker.Check(context.Background()), "store.read_only", "users.db")
+		if err := os.Chmod(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A plan over a store of an older schema says what a run will do, and leaves the upgrade to the run.
+func TestPlanOverAnOlderSchema(t *testing.T) {
+	for _, log := range []bool{false, true} {
+		dir := t.TempDir()
+		do(t, dir, upsert, pipeline.Run{}, []string{`{"email":"a@x.com"}`, `{"email":"b@x.com","name":"B"}`})
+		execute(t, dir, "DROP TABLE changes; DROP TABLE members; DROP TABLE seen; DELETE FROM goose_db_version WHERE version_id > 1; PRAGMA user_version = 1")
+		if log { // of a program that has it open
+			conn, err := sqlite.OpenConn(filepath.Join(dir, "users.db"), sqlite.OpenReadWrite)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := sqlitex.ExecuteTransient(conn, "UPDATE users SET name = 'C', mark = NULL WHERE name = 'B'", nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		contents := func() (all []string) {
+			for _, suffix := range []string{"", "-wal"} {
+				content, _ := os.ReadFile(filepath.Join(dir, "users.db"+suffix))
+				all = append(all, string(content))
+			}
+			return all
+		}
+		before := contents()
+		records := []string{`{"email":"a@x.com"}`, `{"email":"b@x.com","name":"C"}`, `{"email":"c@x.com"}`}
+		plan := do(t, dir, upsert, pipeline.Run{ID: "p", Plan: true}, records)
+		if !slices.Equal(contents(), before) {
+			t.Error("the plan has written")
+		}
+		checker := newSink(t, dir, upsert).(pipeline.Checker)
+		if err := checker.Check(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if run := do(t, dir, upsert, pipeline.Run{ID: "r"}, records); !slices.Equal(run, plan) {
+			t.Errorf("planned %q, got %q", plan, run)
+		}
+	}
+}
+
 // Where SQLite cannot read the log that somebody left, the store is not read without it.
 func TestReadOnlyWithALog(t *testing.T) {
 	dir := t.TempDir()
