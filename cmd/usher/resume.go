@@ -85,7 +85,7 @@ func (a *app) loadAgain(doc journal.Document) (*definition.Pipeline, error) {
 	if doc.Export != nil {
 		return a.exportAgain(doc)
 	}
-	p, err := a.load(doc.PipelineFile)
+	p, err := definition.LoadAgain(doc.PipelineFile, a.registry, a.env())
 	if err != nil {
 		return nil, err
 	}

@@ -77,8 +77,22 @@ func Load(path string, registry *pipeline.Registry, env pipeline.Env) (*Pipeline
 	return Parse(path, text, registry, env)
 }
 
+// LoadAgain is Load for what goes on with an earlier run, which has proved what the file says to prove: that part is passed over, with
+// the variables and files that it names.
+func LoadAgain(path string, registry *pipeline.Registry, env pipeline.Env) (*Pipeline, error) {
+	text, d := readFile(path)
+	if d != nil {
+		return nil, Diagnostics{d}
+	}
+	return parse(path, text, registry, env, true)
+}
+
 // Parse is Load of a text; path says where it is from and what its relative paths are relative to.
 func Parse(path string, text []byte, registry *pipeline.Registry, env pipeline.Env) (*Pipeline, error) {
+	return parse(path, text, registry, env, false)
+}
+
+func parse(path string, text []byte, registry *pipeline.Registry, env pipeline.Env, proved bool) (*Pipeline, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, Diagnostics{{Code: "config.unreadable", File: path, Message: "its folder is not known: " + err.Error()}}
@@ -90,7 +104,7 @@ func Parse(path string, text []byte, registry *pipeline.Registry, env pipeline.E
 		env.Stdin = strings.NewReader("")
 	}
 	env.Dir = filepath.Dir(absolute)
-	l := &loader{file: path, dir: env.Dir, registry: registry.Clone(), env: env}
+	l := &loader{file: path, dir: env.Dir, registry: registry.Clone(), env: env, proved: proved}
 	p := l.load(text)
 	if len(l.found)+len(l.others) > 0 {
 		return nil, append(l.diagnostics(), l.others...)
@@ -125,6 +139,12 @@ func (l *loader) load(text []byte) *Pipeline {
 		seen[e.name] = true
 		switch e.name {
 		case "plugins":
+		case "prove":
+			if l.proved {
+				l.hideBelow(e.value)
+				continue
+			}
+			l.section(p, top, e)
 		case "source":
 			p.Source, p.SourceName, preset = l.source(p, e)
 		case "sink":

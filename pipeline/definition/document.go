@@ -42,6 +42,8 @@ type loader struct {
 	// others are diagnostics of other files. pluginsFailed says that there may be connectors that could not be asked for.
 	others        Diagnostics
 	pluginsFailed bool
+	// proved passes over prove.
+	proved bool
 }
 
 func readFile(path string) ([]byte, *Diagnostic) {

@@ -69,6 +69,11 @@ func (l *loader) hideUnknown(e entry, meant string, declared []pipeline.Option) 
 
 // hideBelow hides what sounds like a secret among options that nothing is known of.
 func (l *loader) hideBelow(n *yaml.Node) {
+	if n.Kind == yaml.SequenceNode {
+		for _, item := range n.Content {
+			l.hideBelow(follow(item))
+		}
+	}
 	if n.Kind != yaml.MappingNode {
 		return
 	}
