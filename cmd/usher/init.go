@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"github.com/usher-id/usher/pipeline/definition"
 	"github.com/usher-id/usher/profile"
 	"github.com/usher-id/usher/sources/charset"
+	csvsource "github.com/usher-id/usher/sources/csv"
 	"github.com/usher-id/usher/sources/files"
 	"github.com/usher-id/usher/value"
 )
@@ -110,6 +112,37 @@ type input struct {
 	encoding *charset.Guess
 	// arrays are where the records may stand in a file that is one JSON object.
 	arrays []string
+	// columns are what the columns of a CSV file without a header are called.
+	columns []string
+}
+
+// nameColumns gives n columns names, for a person to put better ones in their places.
+func (in *input) nameColumns(n int) {
+	for i := range n {
+		in.columns = append(in.columns, fmt.Sprint("column", i+1))
+	}
+	in.written = append(in.written, profile.Option{Name: "columns", Value: "[" + strings.Join(in.columns, ", ") + "]", Plain: true, Comment: "write the names here, and below"})
+}
+
+// datum finds what is a value rather than the name of a column: a number, a date, a UUID, a digest, an encoded hash.
+var datum = regexp.MustCompile(`^(\d+([.,]\d+)?|\d{4}-\d\d-\d\d\b.*|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32,}|\$\w+\$.*)$`)
+
+// headerless gives the number of columns of a CSV file whose header looks like a row of values, or 0.
+func (in *input) headerless(err error, p *profile.Profile) int {
+	var none *csvsource.NoHeader
+	switch {
+	case errors.As(err, &none):
+		return none.Columns
+	case err == nil && in.source == "csv" && in.preset == "" && slices.ContainsFunc(p.Fields, func(f *profile.Field) bool { return datum.MatchString(f.Name) }):
+		n := 0
+		for _, f := range p.Fields {
+			if !slices.ContainsFunc(p.Fields, func(inner *profile.Field) bool { return strings.HasPrefix(inner.Name, f.Name+".") }) {
+				n++
+			}
+		}
+		return n
+	}
+	return 0
 }
 
 // encodingSample is how much of a text is looked at to find out its encoding.
@@ -174,6 +207,11 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 			collector, result.Sample, err = inside, sample, nil
 		}
 	}
+	if n := in.headerless(err, collector.Profile()); n > 0 {
+		in.nameColumns(n)
+		collector = profile.New()
+		result.Sample, err = a.collect(ctx, in, chosen, flags.limit, collector)
+	}
 	if err != nil {
 		return err
 	}
@@ -199,6 +237,9 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 	result.Complete = result.Sample.Kind == "all"
 	if template || in.preset != "" {
 		result.Mapping, result.Notes = []profile.Assignment{}, []string{}
+	}
+	if len(in.columns) > 0 {
+		result.Notes = append(result.Notes, fmt.Sprintf("the first row looks like a user, not like the names of the columns: %s has columns: [column1, …]; write the names there, or header: true in its place if it is a header", flags.out))
 	}
 	if gone, ok := profile.Deleted(p); ok && !template && in.preset == "" {
 		in.written = append(in.written, gone)

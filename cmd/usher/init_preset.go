@@ -48,11 +48,17 @@ func (a *app) recognise(ctx context.Context, in *input) (string, error) {
 	return "", nil
 }
 
-// withPreset gives the pipeline that reads a file by a preset.
+// withPreset gives the pipeline that reads a file by a preset, or by the names that its columns are given.
 func (a *app) withPreset(in *input, preset string) (*definition.Pipeline, error) {
-	options := map[string]string{"preset": preset}
+	options := map[string]any{}
+	if preset != "" {
+		options["preset"] = preset
+	}
+	if len(in.columns) > 0 {
+		options["columns"] = in.columns
+	}
 	for name, text := range in.options {
-		if name != "empty" { // what the preset says counts
+		if name != "empty" || preset == "" { // what the preset says counts
 			options[name] = strings.ReplaceAll(text, "${", "$${")
 		}
 	}
@@ -68,7 +74,7 @@ func (a *app) withPreset(in *input, preset string) (*definition.Pipeline, error)
 
 // readFile reads what a file holds, or the users that its preset makes of it, as drain does.
 func (a *app) readFile(ctx context.Context, in *input, each func(*pipeline.Batch) bool, complete *bool) error {
-	if in.preset == "" {
+	if in.preset == "" && len(in.columns) == 0 {
 		return a.read(ctx, in.source, in.options, each, complete)
 	}
 	p, err := a.withPreset(in, in.preset)

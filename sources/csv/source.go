@@ -304,8 +304,9 @@ func (s *Source) readHeader() error {
 		return nil
 	}
 	if i := slices.IndexFunc(names, looksLikeValue); i >= 0 && !s.stands {
-		return fail("csv.no_header", fmt.Sprintf("the first row is no header but a user: there is an email address or a phone number in column %d", i+1),
-			"name the columns with columns, or in a first row; if this is one, state header: true")
+		return &pipeline.Error{Code: "csv.no_header",
+			Message: fmt.Sprintf("%s:%d: the first row is no header but a user: there is an email address or a phone number in column %d", s.file.Origin, s.rows.line, i+1),
+			Hint:    "name the columns with columns, or in a first row; if this is one, state header: true", Err: &NoHeader{len(names)}}
 	}
 	s.headerText = bytes.Clone(s.rows.text)
 	columns := names
@@ -325,6 +326,11 @@ func (s *Source) readHeader() error {
 	s.layout, s.rows.columns = l, len(names)
 	return nil
 }
+
+// NoHeader is the cause of csv.no_header: so many columns have no names.
+type NoHeader struct{ Columns int }
+
+func (e *NoHeader) Error() string { return fmt.Sprintf("%d columns have no names", e.Columns) }
 
 // looksLikeValue reports whether the name of a column is rather an email address or a phone number: without a header, the
 // first user would be taken for one and lost.
