@@ -2,10 +2,13 @@ package sqlsource
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -182,6 +185,60 @@ func (r *reader) badCursor(from, like, hint string) error {
 	return &pipeline.Error{Code: "sql.bad_cursor",
 		Message: fmt.Sprintf("reading %s: the cursor %q cannot be compared with %s, which holds values such as %s", r.origin, from, r.cursor.field, like), Hint: hint}
 }
+
+// checkForms refuses values of the cursor field that the database does not compare as what they mean.
+func (r *reader) checkForms(ctx context.Context, l *link) error {
+	dialect, ok := r.dialect.(loose)
+	if !ok {
+		return nil
+	}
+	all := func(*statement) *conditions { return &conditions{} }
+	highest, err := r.highest(ctx, l, all)
+	if err != nil || highest == nil || *highest == "-Inf" {
+		return err
+	}
+	condition, hint := dialect.mixed(r.dialect.quote(r.cursor.field), *highest)
+	st := &statement{dialect: r.dialect}
+	st.write(r.dialect.text(r.dialect.quote(r.cursor.field)))
+	if err := r.writeFrom(st); err != nil {
+		return err
+	}
+	st.write(all(st).next(), condition)
+	var other string
+	switch err := l.row(ctx, r.dialect.page(st.text.String(), "", 1), st.args...).Scan(&other); {
+	case err == nil:
+		return &pipeline.Error{Code: "sql.bad_cursor", Hint: hint,
+			Message: fmt.Sprintf("reading %s: %s holds values of different forms, such as %q and %q, so that what has changed cannot be told by it", r.origin, r.cursor.field, *highest, other)}
+	case !errors.Is(err, sql.ErrNoRows):
+		return err
+	}
+	from, _ := r.cursor.from()
+	separator, zone := timeForm(from)
+	if s, z := timeForm(*highest); dated.MatchString(from) && (!dated.MatchString(*highest) || separator != "" && (separator != s || zone != z)) {
+		return r.badCursor(from, *highest, "write it in the form of the values: correct cursor.initial, or have `cursor set` put another one there")
+	}
+	return nil
+}
+
+// dated finds texts that begin with a date.
+var dated = regexp.MustCompile(`^\d{4}-\d\d-\d\d`)
+
+// timeForm tells what two times must have in common to be in order as texts: what stands behind the date, and the zone. Universal time
+// may be written in several ways, since nothing that stands before it differs.
+func timeForm(text string) (separator, zone string) {
+	if len(text) > len(time.DateOnly) {
+		separator = text[len(time.DateOnly):][:1]
+	}
+	if len(text) > len(time.DateTime) {
+		zone = strings.TrimLeft(text[len(time.DateTime):], ".0123456789")
+	}
+	if slices.Contains(universal, zone) {
+		zone = ""
+	}
+	return separator, zone
+}
+
+var universal = []string{"", "Z", "+00:00", "+00"}
 
 // highest gives the highest value of the cursor field among the rows that a condition leaves, nil for none. A number without
 // end would hide all rows that come later, so it is passed over.

@@ -263,6 +263,59 @@ func TestCursorOfAWord(t *testing.T) {
 	s.Close()
 }
 
+// SQLite compares texts, so that times of two forms are in no order: rows would be passed over.
+func TestCursorOfMixedForms(t *testing.T) {
+	for _, c := range []struct {
+		typ, values, stored string
+		refused             bool
+	}{
+		{"TEXT", "'2024-01-02 03:04:05', '2024-01-01T03:04:05Z'", "", true},
+		{"DATETIME", "'2024-01-02 03:04:05', '2024-01-01T03:04:05'", "", true},
+		{"TIMESTAMP", "'2024-01-02 03:04:05', 1704164645", "", true},
+		{"TEXT", "'2024-01-02 03:04:05', '1704164645'", "", true},
+		{"TEXT", "'2024-01-02T03:04:05+01:00', '2024-07-02T03:04:05+02:00'", "", true},
+		{"TEXT", "'2024-01-02 03:04:05', '2024-01-02'", "", true},
+		{"TEXT", "'2024-01-02', '2024-01-01 03:04:05'", "", true},
+		{"TEXT", "'2024-01-02 03:04:05', ''", "", true},
+		{"TEXT", "'2024-01-02 03:04:05', 'never'", "", true},
+		{"TEXT", "'9', '10'", "", true},
+		{"TEXT", "'9.5', '10'", "", true},
+		{"", "'never', 17", "", true},
+		{"TEXT", "'2024-01-02 03:04:05'", "2024-01-01T03:04:05Z", true},
+		{"INTEGER", "1704164645", "2024-01-01 03:04:05", true},
+
+		{"TEXT", "'2024-01-02 03:04:05', '2024-01-01 03:04:05.123456', NULL", "2023-01-01 00:00:00", false},
+		{"TEXT", "'2024-01-02T03:04:05Z', '2024-01-01T03:04:05.1+00:00'", "2023-01-01", false},
+		{"TEXT", "'2024-07-02T03:04:05+02:00', '2024-01-01T03:04:05+02:00'", "", false},
+		{"TEXT", "'2024-01-02 03:04', '2024-01-01 03:04'", "", false},
+		{"DATE", "'2024-01-02', '2024-01-01'", "2024-01-01", false},
+		{"TEXT", "'2024-01-02 03:04:05'", "0", false},
+		{"", "9, 10.5, 1e20", "8", false},
+		{"TEXT", "'0009', '0010.5'", "0008", false},
+		{"TEXT", "'v9', 'w10', '17'", "v8", false},
+	} {
+		d := sqliteFile(t)
+		d.exec(t, `CREATE TABLE users (changed `+c.typ+`)`, `INSERT INTO users VALUES (`+strings.ReplaceAll(c.values, ", ", "), (")+`)`)
+		for _, options := range []string{"table: users", "query: SELECT * FROM users"} {
+			s := d.source(t, options+", cursor: {field: changed}")
+			s.(pipeline.Cursored).SetCursor([]byte(c.stored))
+			err := s.Open(context.Background())
+			if c.refused {
+				checkError(t, err, "sql.bad_cursor", false)
+			} else if err != nil {
+				t.Errorf("%s %s after %s: %v", c.typ, c.values, c.stored, err)
+			}
+			s.Close()
+		}
+	}
+	// What the hint says to write.
+	d := sqliteFile(t)
+	d.exec(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, changed)`, `INSERT INTO users VALUES (1, '2024-01-02T03:04:05+02:00'), (2, 1704164645), (3, 'never')`)
+	options := `query: "SELECT id, strftime('%Y-%m-%d %H:%M:%f', changed, 'auto') AS changed FROM users", page: {key: id}, cursor: {field: changed}`
+	ids, mark := d.increment(t, options, nil)
+	equal(t, append(ids, string(mark)), "1", "2", "3", "2024-01-02 03:04:05.000")
+}
+
 // In autumn an hour comes twice.
 func TestCursorWhereClocksArePutBack(t *testing.T) {
 	d := mariaDB(t)

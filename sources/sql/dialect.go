@@ -48,6 +48,12 @@ type dialect interface {
 	classify(err error) failure
 }
 
+// loose is a dialect whose columns hold values of any type.
+type loose interface {
+	// mixed gives a condition for values of a field that are not in order with its highest one as what they mean, and what to do about them.
+	mixed(field, highest string) (condition, hint string)
+}
+
 // catalogue is what the database tells about tables.
 type catalogue struct {
 	// types are the declared types of columns by name: several where tables differ.

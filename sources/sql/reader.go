@@ -113,6 +113,9 @@ func (r *reader) prepare(ctx context.Context, l *link, fresh bool) (err error) {
 	if err := r.checkCursor(ctx, l); err != nil {
 		return err
 	}
+	if err := r.checkForms(ctx, l); err != nil {
+		return err
+	}
 	return r.findWatermark(ctx, l)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math"
 	"net/url"
 	"path/filepath"
@@ -81,6 +82,39 @@ func (d *sqLite) argument(text string) any {
 		return math.Inf(1)
 	}
 	return text
+}
+
+// mixed implements loose: numbers come before texts, and times are compared as texts.
+func (d *sqLite) mixed(field, highest string) (condition, hint string) {
+	const date = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'"
+	hint = "have a query give one form, such as strftime('%Y-%m-%d %H:%M:%f', " + field + ", 'auto') AS " + field
+	_, number := wholeNumber(highest)
+	switch {
+	case dated.MatchString(highest):
+		separator, zone := timeForm(highest)
+		zones := []string{zone}
+		if zone == "" {
+			zones = universal
+		}
+		condition = fmt.Sprintf("(typeof(%[1]s) <> 'text' OR %[1]s NOT GLOB %[2]s OR substr(%[1]s, 11, 1) <> %[3]s OR ltrim(substr(%[1]s, 20), '.0123456789') NOT IN (%[4]s))",
+			field, date, literal(separator), literal(zones...))
+	case number:
+		whole, _, _ := strings.Cut(highest, ".")
+		condition = fmt.Sprintf("typeof(%[1]s) = 'text' AND instr(%[1]s || '.', '.') <> %[2]d", field, len(whole)+1)
+		hint = "have a query give numbers: CAST(" + field + " AS INTEGER) AS " + field
+	default:
+		condition = fmt.Sprintf("(typeof(%[1]s) IN ('integer', 'real') OR %[1]s GLOB %[2]s)", field, date)
+	}
+	return field + " IS NOT NULL AND " + condition, hint
+}
+
+// literal writes texts for a statement.
+func literal(texts ...string) string {
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	}
+	return strings.Join(quoted, ", ")
 }
 
 func (d *sqLite) session(time.Duration) []string {
