@@ -2,6 +2,8 @@ package sqlsource
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -35,8 +37,10 @@ type joined struct {
 
 func (r *reader) joinSide(ctx context.Context, l *link, c *chunk, w *side, at int) error {
 	found := make(map[string]*joined, len(c.records))
-	folded := map[string]*joined{}
-	var keys []any
+	coarse := newCoarse()
+	// Keys that the database may take for one are asked for one after the other: a row that comes for both belongs to both.
+	var rounds [][]any
+	times := map[string]int{}
 	for i := range c.records {
 		raw := c.raw[i*c.width+at]
 		if raw == nil {
@@ -47,21 +51,24 @@ func (r *reader) joinSide(ctx context.Context, l *link, c *chunk, w *side, at in
 		if j == nil {
 			j = &joined{}
 			found[text] = j
-			keys = append(keys, raw)
-			if _, isText := raw.(string); isText {
-				// A second key of the same folded text makes the folded form say nothing.
-				if other, twice := folded[fold(text)]; twice && other != j {
-					folded[fold(text)] = nil
-				} else {
-					folded[fold(text)] = j
-				}
+			round := 0
+			if isText(raw) {
+				round = times[coarse(text)]
+				times[coarse(text)]++
 			}
+			if round == len(rounds) {
+				rounds = append(rounds, nil)
+			}
+			rounds[round] = append(rounds[round], raw)
 		}
 		j.records = append(j.records, i)
 	}
-	for part := range slices.Chunk(keys, joinKeys) {
-		if err := r.readSide(ctx, l, w, part, found, folded, c); err != nil {
-			return err
+	s := &sideReader{reader: r, side: w, found: found, coarse: coarse, chunk: c}
+	for _, keys := range rounds {
+		for part := range slices.Chunk(keys, joinKeys) {
+			if err := s.read(ctx, l, part, nil); err != nil {
+				return err
+			}
 		}
 	}
 	for i := range c.records {
@@ -72,6 +79,11 @@ func (r *reader) joinSide(ctx context.Context, l *link, c *chunk, w *side, at in
 		c.records[i].Source.Append(w.name, j.value(w.as))
 	}
 	return nil
+}
+
+func isText(key any) bool {
+	_, ok := key.(string)
+	return ok
 }
 
 func (j *joined) value(as string) any {
@@ -88,8 +100,93 @@ func (j *joined) value(as string) any {
 	return nil
 }
 
-// readSide reads the rows of a joined query for some keys.
-func (r *reader) readSide(ctx context.Context, l *link, w *side, keys []any, found, folded map[string]*joined, c *chunk) error {
+// sideReader reads the rows of a joined query for the records of a chunk.
+type sideReader struct {
+	*reader
+	side   *side
+	found  map[string]*joined // by the keys
+	coarse func(string) string
+	chunk  *chunk
+}
+
+// read reads the rows for some keys, no two of which have one coarse form; of those with other keys only strays, where there are any.
+func (s *sideReader) read(ctx context.Context, l *link, keys []any, strays map[string]bool) error {
+	w := s.side
+	exact, like := make(map[string]*joined, len(keys)), make(map[string]*joined, len(keys))
+	for _, key := range keys {
+		text := matchText(key)
+		exact[text] = s.found[text]
+		if isText(key) {
+			like[s.coarse(text)] = s.found[text]
+		}
+	}
+	wrapped := !w.template.uses("keys")
+	rows, err := s.query(ctx, l, keys)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	shape, err := s.newCells(rows, w.name+".")
+	if err != nil {
+		return err
+	}
+	on := shape.find(w.on)
+	if on == nil || on.key == nil {
+		return &pipeline.Error{Code: "sql.unknown_column", Message: fmt.Sprintf("the joined query %s has no column %s that could be a key", w.name, w.on),
+			Hint: "name the column that holds the record's key in with." + w.name + ".on"}
+	}
+	on.keep = true
+	if w.as == "map" && len(shape.cells) != 3 {
+		return &pipeline.Error{Code: "sql.bad_map", Message: fmt.Sprintf("the joined query %s gives %d columns; a map takes three", w.name, len(shape.cells)),
+			Hint: "select " + w.on + ", a name and a value"}
+	}
+	others := map[string]bool{}
+	for rows.Next() {
+		if err := shape.scan(rows); err != nil {
+			return err
+		}
+		if on.raw == nil {
+			continue
+		}
+		text := matchText(on.raw)
+		j := exact[text]
+		switch {
+		case strays != nil && !strays[text]:
+			continue // it was taken in before
+		case j != nil:
+		case isText(on.raw) && like[s.coarse(text)] != nil:
+			j = like[s.coarse(text)] // the database may pass over case and accents
+		case !wrapped:
+			continue // the query may give rows for others, too
+		case len(keys) > 1:
+			others[text] = true
+			continue
+		default:
+			j = s.found[matchText(keys[0])] // the database says so
+		}
+		for i := range shape.cells {
+			if cell := &shape.cells[i]; cell != on && cell.note != nil {
+				for _, record := range j.records {
+					cell.note.tell(&s.chunk.records[record], w.name+"."+cell.name)
+				}
+			}
+		}
+		j.add(w.as, shape, on)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(others) == 0 {
+		return err
+	}
+	// Rows whose keys are the same only to the database: whose they are is found by asking for fewer keys.
+	half := len(keys) / 2
+	if err := s.read(ctx, l, keys[:half], others); err != nil {
+		return err
+	}
+	return s.read(ctx, l, keys[half:], others)
+}
+
+// query asks for the rows of some keys.
+func (s *sideReader) query(ctx context.Context, l *link, keys []any) (*sql.Rows, error) {
+	w := s.side
 	// The number of keys in a query is always one of a few, so that the server knows the statement; the last key fills up.
 	n := 8
 	for n < len(keys) {
@@ -99,9 +196,9 @@ func (r *reader) readSide(ctx context.Context, l *link, w *side, keys []any, fou
 	for len(padded) < n {
 		padded = append(padded, keys[len(keys)-1])
 	}
-	st := &statement{dialect: r.dialect}
+	st := &statement{dialect: s.dialect}
 	values := map[string]any{"keys": padded}
-	for name, v := range r.params {
+	for name, v := range s.params {
 		values[name] = v
 	}
 	wrapped := !w.template.uses("keys")
@@ -109,10 +206,10 @@ func (r *reader) readSide(ctx context.Context, l *link, w *side, keys []any, fou
 		st.write("SELECT * FROM (")
 	}
 	if err := st.template(w.template, values); err != nil {
-		return err
+		return nil, err
 	}
 	if wrapped {
-		st.write("\n) AS w WHERE ", r.dialect.quote(w.on), " IN (")
+		st.write("\n) AS w WHERE ", s.dialect.quote(w.on), " IN (")
 		for i, key := range padded {
 			if i > 0 {
 				st.write(", ")
@@ -121,49 +218,7 @@ func (r *reader) readSide(ctx context.Context, l *link, w *side, keys []any, fou
 		}
 		st.write(")")
 	}
-	rows, err := l.query(ctx, st.text.String(), st.args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	s, err := r.newCells(rows, w.name+".")
-	if err != nil {
-		return err
-	}
-	on := s.find(w.on)
-	if on == nil || on.key == nil {
-		return &pipeline.Error{Code: "sql.unknown_column", Message: fmt.Sprintf("the joined query %s has no column %s that could be a key", w.name, w.on),
-			Hint: "name the column that holds the record's key in with." + w.name + ".on"}
-	}
-	on.keep = true
-	if w.as == "map" && len(s.cells) != 3 {
-		return &pipeline.Error{Code: "sql.bad_map", Message: fmt.Sprintf("the joined query %s gives %d columns; a map takes three", w.name, len(s.cells)),
-			Hint: "select " + w.on + ", a name and a value"}
-	}
-	for rows.Next() {
-		if err := s.scan(rows); err != nil {
-			return err
-		}
-		if on.raw == nil {
-			continue
-		}
-		text := matchText(on.raw)
-		j := found[text]
-		if j == nil { // the database may pass over case and accents
-			if j = folded[fold(text)]; j == nil {
-				continue
-			}
-		}
-		for i := range s.cells {
-			if cell := &s.cells[i]; cell != on && cell.note != nil {
-				for _, record := range j.records {
-					cell.note.tell(&c.records[record], w.name+"."+cell.name)
-				}
-			}
-		}
-		j.add(w.as, s, on)
-	}
-	return rows.Err()
+	return l.query(ctx, st.text.String(), st.args...)
 }
 
 // add takes one row in.

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 
+	"golang.org/x/text/collate"
+	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/usher-id/usher/value"
@@ -97,6 +99,24 @@ func fold(s string) string {
 		}, norm.NFKD.String(s))
 	}
 	return strings.ToLower(strings.TrimRight(s, " "))
+}
+
+// newCoarse gives a function that puts texts into a form which is one for all that some collation takes for the same, and for more: ß is
+// s to one and ss to another, kana are one letter, and all that is beyond the basic plane.
+func newCoarse() func(string) string {
+	var buffer collate.Buffer
+	collator := collate.New(language.Und, collate.Loose)
+	spellings := strings.NewReplacer("ß", "s", "ss", "s", "ı", "i")
+	return func(s string) string {
+		s = strings.Map(func(r rune) rune {
+			if r > 0xFFFF {
+				return unicode.ReplacementChar
+			}
+			return r
+		}, spellings.Replace(fold(s)))
+		buffer.Reset()
+		return string(collator.KeyFromString(&buffer, s))
+	}
 }
 
 // sameKey reports whether a database might take two keys for the same.

@@ -55,7 +55,7 @@ var Type = pipeline.SourceType{
 				Example: "{ roles: { query: \"SELECT user_id, role FROM user_roles\", on: user_id } }",
 				Fields: []pipeline.Option{
 					{Name: "query", Type: pipeline.String, Required: true, Doc: "The query. Where it says IN (:keys), the keys of the records are put there; else the query is wrapped."},
-					{Name: "on", Type: pipeline.String, Required: true, Doc: "The column of this query that holds the record's key."},
+					{Name: "on", Type: pipeline.String, Required: true, Doc: "The column of this query that holds the record's key. A row belongs to every record whose key the database takes for the same, by its collation."},
 					{Name: "key", Type: pipeline.String, Doc: "The column of the record that it refers to; by default the first column of page.key or of the primary key."},
 					{Name: "as", Type: pipeline.String, Enum: []string{"list", "map", "object"}, Default: "list",
 						Doc: "list: all rows, as values where one column is left, else as objects. map: an object made of rows of a name and a value; a name that comes again collects a list. object: the first row, null without one."},
