@@ -25,7 +25,7 @@ func Option() pipeline.Option {
 	return pipeline.Option{Name: "path", Type: pipeline.Path, Required: true, Example: "users.json",
 		Doc: "The file to write, with mode 0600; `-` is the standard output. It is written under a temporary name beside it, " +
 			"`.<name>.<run id>.partial`, and gets its name when the run has come to its end; until then a file of that name stays as it was. " +
-			"What a run that was interrupted has written stays under the temporary name, for it to be resumed. " +
+			"What a run that was interrupted has written stays under the temporary name, for it to be resumed; nothing but that run needs it, and nobody deletes it but you. " +
 			"A retry writes beside the file, not over it: the second attempt for `users.json` is `users.attempt-2.json`."}
 }
 
