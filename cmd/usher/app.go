@@ -157,26 +157,36 @@ func emphasis(w io.Writer, text string) string {
 
 // writeWhole writes a file as a whole or not at all: what is there, and may be replaced, stays until the new one is complete.
 func writeWhole(path string, content []byte, mode fs.FileMode, replace bool) error {
-	flags, to := os.O_WRONLY|os.O_CREATE|os.O_EXCL, path
-	if info, err := os.Stat(path); err == nil && replace {
-		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-		if info.Mode().IsRegular() { // and no device
-			to = path + ".new"
-		}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
 	}
-	f, err := os.OpenFile(to, flags, mode)
-	if err != nil {
+	var f *os.File
+	info, err := os.Stat(path)
+	there := err == nil && replace
+	switch {
+	case there && info.Mode().IsRegular():
+		if f, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"); err == nil {
+			err = f.Chmod(info.Mode().Perm())
+		}
+	case there: // a device, or a pipe
+		f, err = os.OpenFile(path, os.O_WRONLY, 0)
+	default:
+		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	}
+	if f == nil {
 		return err
 	}
-	_, err = f.Write(content)
+	if err == nil {
+		_, err = f.Write(content)
+	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
-	if err == nil && to != path {
-		err = os.Rename(to, path)
+	if err == nil && f.Name() != path {
+		err = os.Rename(f.Name(), path)
 	}
-	if err != nil && (to != path || flags&os.O_EXCL != 0) {
-		_ = os.Remove(to)
+	if err != nil && (f.Name() != path || !there) {
+		_ = os.Remove(f.Name())
 	}
 	return err
 }
