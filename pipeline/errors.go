@@ -3,7 +3,10 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/usher-id/usher/expression"
 )
 
 // Error is what stops a run or keeps it from starting. It shows no secret.
@@ -28,6 +31,26 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// EvalProblem is the problem of a record for which an expression has no result. Whose says whose expression it is, such as
+// "filter: ", where field does not.
+func EvalProblem(field, whose string, err error) Problem {
+	p := Problem{Code: "expression.internal", Field: field, Message: whose + err.Error()}
+	if e := (*expression.EvalError)(nil); errors.As(err, &e) {
+		p.Code = e.Code
+		p.Message += ", in " + ShowExpression(e.Expression)
+	}
+	return p
+}
+
+// ShowExpression gives an expression as it is shown in a message, cut where it is long.
+func ShowExpression(text string) string {
+	const most = 200
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return "`" + text + "`"
+}
 
 // Refused is a Sink's answer to a batch of which it wrote nothing because of some record in it. The engine splits
 // the batch until the record at fault is alone; that one fails with Problem.

@@ -684,7 +684,7 @@ func (r *runner) markGone(records []pipeline.Record) {
 			}
 			v, err := program.Eval(record.Source)
 			if err != nil {
-				record.Fail(pipeline.Problem{Code: "run.deleted", Message: "whether the user is gone cannot be told: " + err.Error()})
+				record.Fail(pipeline.EvalProblem("", "whether the user is gone cannot be told: ", err))
 			}
 			record.Gone = err == nil && saysGone(v)
 		}
@@ -713,7 +713,7 @@ func (r *runner) selectOnly(records []pipeline.Record) {
 		}
 		v, err := r.Only.Eval(record.Fields)
 		if err != nil {
-			record.Fail(pipeline.Problem{Code: "run.only", Message: "--only: " + err.Error()})
+			record.Fail(pipeline.EvalProblem("", "--only: ", err))
 		} else if !expression.Truthy(v) {
 			record.Skip(pipeline.Filtered)
 		}

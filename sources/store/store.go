@@ -254,11 +254,7 @@ func (s *Source) read() (pipeline.Record, error) {
 		}
 		v, err := s.where.Eval(r.Source)
 		if err != nil {
-			problem := pipeline.Problem{Code: "store.where_failed", Message: "where: " + err.Error() + ", in `" + s.where.Text() + "`"}
-			if e := (*expression.EvalError)(nil); errors.As(err, &e) {
-				problem.Code = e.Code
-			}
-			r.Fail(problem)
+			r.Fail(pipeline.EvalProblem("", "where: ", err))
 			return r, nil
 		}
 		if expression.Truthy(v) {

@@ -3,7 +3,6 @@ package dedupe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 
@@ -74,11 +73,7 @@ func (t *Transform) Apply(ctx context.Context, b *pipeline.Batch) error {
 		}
 		v, err := t.by.Eval(r.Fields)
 		if err != nil {
-			p := pipeline.Problem{Code: "dedupe.failed", Message: "dedupe: " + err.Error() + ", in `" + t.by.Text() + "`"}
-			if e := (*expression.EvalError)(nil); errors.As(err, &e) {
-				p.Code = e.Code
-			}
-			r.Fail(p)
+			r.Fail(pipeline.EvalProblem("", "dedupe: ", err))
 			continue
 		}
 		if !isKey(v) {

@@ -3,9 +3,7 @@ package defaults
 
 import (
 	"context"
-	"errors"
 
-	"github.com/usher-id/usher/expression"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/value"
 )
@@ -63,11 +61,7 @@ func (t *Transform) apply(r *pipeline.Record) {
 		if f.Program != nil {
 			result, present, err := f.Program.Lookup(r.Fields)
 			if err != nil {
-				p := pipeline.Problem{Code: "default.failed", Field: f.Target, Message: err.Error() + ", in `" + f.Program.Text() + "`"}
-				if e := (*expression.EvalError)(nil); errors.As(err, &e) {
-					p.Code = e.Code
-				}
-				r.Fail(p)
+				r.Fail(pipeline.EvalProblem(f.Target, "", err))
 				return
 			}
 			if !present {
@@ -75,7 +69,7 @@ func (t *Transform) apply(r *pipeline.Record) {
 			}
 			if v = result; !value.Finite(v) {
 				r.Fail(pipeline.Problem{Code: "default.not_a_number", Field: f.Target,
-					Message: "the result of `" + f.Program.Text() + "` is, or holds, what should be a number and is none"})
+					Message: "the result of " + pipeline.ShowExpression(f.Program.Text()) + " is, or holds, what should be a number and is none"})
 				return
 			}
 		}

@@ -4,7 +4,6 @@ package fields
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -174,10 +173,11 @@ func (t *Transform) apply(r *pipeline.Record) {
 			var err error
 			if v, err = c.program.Eval(r.Fields); err != nil {
 				v = nil
-				t.problem(r, c, "fields.failed", err)
+				t.problem(r, pipeline.EvalProblem(c.name, "", err))
 			} else if !value.Finite(v) {
 				v = nil
-				t.problem(r, c, "fields.not_a_number", errNoNumber)
+				t.problem(r, pipeline.Problem{Code: "fields.not_a_number", Field: c.name,
+					Message: "the result of " + pipeline.ShowExpression(c.program.Text()) + " is, or holds, what should be a number and is none"})
 			}
 		}
 		row.Append(c.name, v)
@@ -187,13 +187,7 @@ func (t *Transform) apply(r *pipeline.Record) {
 	}
 }
 
-var errNoNumber = errors.New("the result is, or holds, no number (NaN or infinite)")
-
-func (t *Transform) problem(r *pipeline.Record, c *column, code string, err error) {
-	p := pipeline.Problem{Code: code, Field: c.name, Message: err.Error() + ", in `" + c.program.Text() + "`"}
-	if e := (*expression.EvalError)(nil); errors.As(err, &e) {
-		p.Code = e.Code
-	}
+func (t *Transform) problem(r *pipeline.Record, p pipeline.Problem) {
 	if t.strict {
 		r.Fail(p)
 		return

@@ -3,7 +3,6 @@ package filter
 
 import (
 	"context"
-	"errors"
 
 	"github.com/usher-id/usher/expression"
 	"github.com/usher-id/usher/pipeline"
@@ -44,11 +43,7 @@ func (t *Transform) Apply(_ context.Context, b *pipeline.Batch) error {
 		}
 		v, err := t.where.Eval(r.Fields)
 		if err != nil {
-			p := pipeline.Problem{Code: "filter.failed", Message: "filter: " + err.Error() + ", in `" + t.where.Text() + "`"}
-			if e := (*expression.EvalError)(nil); errors.As(err, &e) {
-				p.Code = e.Code
-			}
-			r.Fail(p)
+			r.Fail(pipeline.EvalProblem("", "filter: ", err))
 		} else if !expression.Truthy(v) {
 			r.Skip(pipeline.Filtered)
 		}

@@ -160,7 +160,7 @@ func (s *joined) join(r *pipeline.Record) error {
 	}
 	v, err := s.t.left.Eval(fields)
 	if err != nil {
-		r.Fail(evalProblem(err, s.t.left))
+		r.Fail(pipeline.EvalProblem("", "join: ", err))
 		return nil
 	}
 	key, why := appendKey(s.key, v)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"hash"
 	"hash/maphash"
 	"io"
@@ -75,7 +74,7 @@ func (t *table) fill(ctx context.Context, source pipeline.Source, by *expression
 func keyOf(dst []byte, by *expression.Program, r *pipeline.Record) []byte {
 	v, err := by.Eval(r.Source)
 	if err != nil {
-		r.Fail(evalProblem(err, by))
+		r.Fail(pipeline.EvalProblem("", "join: ", err))
 		return dst[:0]
 	}
 	key, why := appendKey(dst, v)
@@ -84,14 +83,6 @@ func keyOf(dst []byte, by *expression.Program, r *pipeline.Record) []byte {
 		return dst[:0]
 	}
 	return key
-}
-
-func evalProblem(err error, by *expression.Program) pipeline.Problem {
-	p := pipeline.Problem{Code: "join.failed", Message: "join: " + err.Error() + ", in `" + by.Text() + "`"}
-	if e := (*expression.EvalError)(nil); errors.As(err, &e) {
-		p.Code = e.Code
-	}
-	return p
 }
 
 func temporary(err error) error {

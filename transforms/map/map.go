@@ -3,12 +3,10 @@ package mapping
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/usher-id/usher/expression"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/value"
 )
@@ -222,7 +220,7 @@ func (t *Transform) apply(r *pipeline.Record, made []*value.Object) {
 		if l.Program != nil {
 			result, present, err := l.Program.Lookup(in)
 			if err != nil {
-				r.Fail(problem(l, err))
+				r.Fail(pipeline.EvalProblem(l.Target, "", err))
 				continue
 			}
 			if !present {
@@ -231,7 +229,7 @@ func (t *Transform) apply(r *pipeline.Record, made []*value.Object) {
 			v = result
 		}
 		if !value.Finite(v) {
-			r.Fail(pipeline.Problem{Code: "map.not_a_number", Field: l.Target, Message: "the result of " + text(l.Program) + " is, or holds, what should be a number and is none"})
+			r.Fail(pipeline.Problem{Code: "map.not_a_number", Field: l.Target, Message: "the result of " + pipeline.ShowExpression(l.Program.Text()) + " is, or holds, what should be a number and is none"})
 			continue
 		}
 		if l.parent < 0 {
@@ -342,23 +340,4 @@ func (t *Transform) settlePassword(index int, out *value.Object, made []*value.O
 
 func conflict(target string) pipeline.Problem {
 	return pipeline.Problem{Code: "map.conflict", Field: target, Message: "a part of the name is the name of a value that is no object"}
-}
-
-func problem(l *leaf, err error) pipeline.Problem {
-	p := pipeline.Problem{Code: "map.failed", Field: l.Target, Message: err.Error() + ", in " + text(l.Program)}
-	var e *expression.EvalError
-	if errors.As(err, &e) {
-		p.Code = e.Code
-	}
-	return p
-}
-
-// text shows an expression in a message.
-func text(p *expression.Program) string {
-	const most = 200
-	s := p.Text()
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return fmt.Sprintf("`%s`", s)
 }

@@ -3,7 +3,6 @@ package sorting
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"golang.org/x/text/collate"
@@ -91,10 +90,8 @@ func (s *sorted) key(r *pipeline.Record) any {
 	}
 	v, err := s.t.by.Eval(fields)
 	if err != nil {
-		p := pipeline.Problem{Code: "sort.failed", Message: "sort: " + err.Error() + ", in `" + s.t.by.Text() + "`; the record comes last"}
-		if e := (*expression.EvalError)(nil); errors.As(err, &e) {
-			p.Code = e.Code
-		}
+		p := pipeline.EvalProblem("", "sort: ", err)
+		p.Message += "; the record comes last"
 		r.Warn(p)
 		return nil
 	}
