@@ -281,7 +281,7 @@ What is printed can stand under plugins: of a pipeline file just as well.`,
 // recordPlugin writes a plugin into a file of plugins, in place of one of the same name, and gives its text.
 func recordPlugin(file string, p pipeline.Plugin) (string, error) {
 	fail := func(err error) (string, error) {
-		return "", &pipeline.Error{Code: "plugin.not_recorded", Message: "the plugin cannot be recorded: " + pathReason(err), Err: err}
+		return "", &pipeline.Error{Code: "plugin.not_recorded", Message: "the plugin cannot be recorded: " + pathReason(err), Hint: "mend " + short(file) + ", or check its permissions", Err: err}
 	}
 	var doc struct {
 		Plugins []yaml.Node `yaml:"plugins"`

@@ -127,7 +127,7 @@ func (a *app) writeProject(p scaffold.Project) error {
 		return &usageError{"usage.plugin", fmt.Sprintf("there is a folder %s already, and it is not empty", p.Name), "choose another name, or empty it"}
 	}
 	if err != nil {
-		return &pipeline.Error{Code: "file.unwritable", Message: "the project cannot be written: " + err.Error(), Err: err}
+		return &pipeline.Error{Code: "file.unwritable", Message: "the project cannot be written: " + err.Error(), Hint: "check this folder, its permissions and the disk", Err: err}
 	}
 	names := []string{}
 	for _, f := range files {

@@ -9,32 +9,9 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// Diagnostic is one thing that is wrong with a pipeline file, and where. It shows no secret. Its codes are
-//
-//	config.not_found         the file is not there
-//	config.unreadable        the file cannot be read: rights, a folder, not a file
-//	config.too_large         more than MaxFile bytes
-//	config.encoding          not UTF-8, or control characters
-//	config.syntax            not YAML
-//	config.empty             no pipeline in it
-//	config.several_documents more than one YAML document
-//	config.too_deep          nested, or aliased, too deeply
-//	config.aliases           aliases that contain themselves or expand to too much
-//	config.tag               a YAML tag that means nothing here
-//	config.duplicate_key     the same key twice
-//	config.unknown_key       a key or an option that does not exist
-//	config.unknown_connector a source, transform, sink or preset that does not exist
-//	config.missing_key       a key or an option that is required
-//	config.wrong_type        a value of another type than the option's
-//	config.bad_value         a value that the option does not take
-//	config.misplaced         a transform that has to stand before others
-//	config.same_file         a sink that would replace a file that the source reads, or write one among those
-//	config.missing_variable  ${NAME} of an environment variable that is not set
-//	config.missing_file      ${file:PATH} of a file that cannot be read
-//	config.bad_interpolation ${…} that is not one of the forms
-//
-// and those of expression.SyntaxError.
+// Diagnostic is one thing that is wrong with a pipeline file, and where. It shows no secret.
 type Diagnostic struct {
+	// Code is stable and dotted: one of the area config, of plugin, or of expression.SyntaxError.
 	Code string `json:"code"`
 	File string `json:"file"`
 	// Line and Column count from 1, columns in characters; 0 where the whole file is meant.

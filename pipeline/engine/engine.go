@@ -655,7 +655,8 @@ func apply(ctx context.Context, t pipeline.Transform, b *pipeline.Batch) error {
 	}
 	if len(b.Records) != n {
 		return &pipeline.Error{Code: "transform.lost_records",
-			Message: fmt.Sprintf("%T made %d records of %d: records are decided, never dropped", t, len(b.Records), n)}
+			Message: fmt.Sprintf("%T made %d records of %d: records are decided, never dropped", t, len(b.Records), n),
+			Hint:    "this is a defect of the transform; please report it"}
 	}
 	return nil
 }

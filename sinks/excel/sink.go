@@ -321,11 +321,12 @@ func (s *Sink) fill(n *node, prefix string, o *value.Object) bool {
 			continue
 		}
 		c, reason := toCell(val)
-		if reason == "" && s.row[member.column].kind > null {
-			reason = "is there twice, once as a name with a dot and once nested; rename one of them"
-		}
 		if reason != "" {
 			s.problem = pipeline.Problem{Code: "excel.unfit", Field: prefix + m.Name, Message: reason}
+			return false
+		}
+		if s.row[member.column].kind > null {
+			s.problem = pipeline.Problem{Code: "excel.same_column", Field: prefix + m.Name, Message: "is there twice, once as a name with a dot and once nested; rename one of them"}
 			return false
 		}
 		s.row[member.column] = c

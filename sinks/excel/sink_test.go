@@ -189,7 +189,7 @@ func TestUnfit(t *testing.T) {
 		object("a", strings.Repeat("😀", 16384)),
 		object("a", strings.Repeat("x", 32767)),
 		object("b", "a\x00"), object("a", "\xff"), object("a.b", "1", "a", object("b", "2")), many, object("a", "last"))
-	codes := []string{"", "excel.unfit", "", "excel.unfit", "excel.unfit", "excel.unfit", "excel.too_many_columns", ""}
+	codes := []string{"", "excel.unfit", "", "excel.unfit", "excel.unfit", "excel.same_column", "excel.too_many_columns", ""}
 	for i, want := range codes {
 		got := ""
 		if len(records[i].Outcome.Errors) > 0 {

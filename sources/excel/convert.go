@@ -87,7 +87,7 @@ func (v *converter) convert(r *row, record *pipeline.Record, skip func(col int) 
 		}
 		if v.column == nil {
 			if !blank {
-				record.Warn(v.problem("excel.no_header", "has a value, but its column has no header: it is left out"))
+				record.Warn(v.problem("excel.unnamed_column", "has a value, but its column has no header: it is left out"))
 			}
 			continue
 		}

@@ -163,7 +163,7 @@ func TestRowsAndHeaders(t *testing.T) {
 		{"nested", handSheet{rows: inline(1, "a.b", "c", "a.d.e") + inline(2, "1", "2", "3")},
 			nil, []string{`:2 {"a":{"b":"1","d":{"e":"3"}},"c":"2"}`}},
 		{"value under no header", handSheet{rows: inline(1, "id", "", "mail", "x") + inline(2, "1", "note", "m", "", "far")},
-			nil, []string{`:2 {"id":"1","mail":"m"} ?excel.no_header() ?excel.no_header()`}},
+			nil, []string{`:2 {"id":"1","mail":"m"} ?excel.unnamed_column() ?excel.unnamed_column()`}},
 		{"header merged in two directions", handSheet{rows: inline(2, "id", "address", "", "phone") + inline(3, "", "city", "street") + inline(4, "1", "Ulm", "Weg", "7"),
 			after: `<mergeCells count="3"><mergeCell ref="A2:A3"/><mergeCell ref="B2:C2"/><mergeCell ref="D2:D3"/></mergeCells>`},
 			nil, []string{`:4 {"id":"1","address":{"city":"Ulm","street":"Weg"},"phone":"7"}`}},
