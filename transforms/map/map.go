@@ -263,9 +263,10 @@ func (t *Transform) kept(r *pipeline.Record) *value.Object {
 		out = in.Clone()
 	} else {
 		for _, name := range t.keep {
-			if v, ok := in.GetPath(name); ok {
+			switch v, nested, ok := find(in, name); {
+			case nested:
 				out.SetPath(name, v)
-			} else if v, ok := in.Get(name); ok {
+			case ok:
 				out.Set(name, v)
 			}
 		}
@@ -274,20 +275,25 @@ func (t *Transform) kept(r *pipeline.Record) *value.Object {
 		drop(out, n.from)
 	}
 	for _, n := range t.rename {
-		v, ok := in.GetPath(n.from)
-		if !ok {
-			v, ok = in.Get(n.from)
-		}
-		if ok && !out.SetPath(n.to, v) {
+		if v, _, ok := find(in, n.from); ok && !out.SetPath(n.to, v) {
 			r.Fail(conflict(n.to))
 		}
 	}
 	return out
 }
 
-// drop takes out what a name stands for: a member of a member or, where there is none, the one whose own name has the dots.
+// find gives what a name stands for: a member of a member or, where there is none, the one whose own name has the dots.
+func find(o *value.Object, name string) (v any, nested, ok bool) {
+	if v, ok = o.GetPath(name); ok {
+		return v, true, true
+	}
+	v, ok = o.Get(name)
+	return v, false, ok
+}
+
+// drop takes out what a name stands for.
 func drop(o *value.Object, name string) {
-	if _, ok := o.GetPath(name); ok {
+	if _, nested, _ := find(o, name); nested {
 		o.DeletePath(name)
 	} else {
 		o.Delete(name)
