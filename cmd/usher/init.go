@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -22,6 +21,7 @@ import (
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/pipeline/definition"
 	"github.com/usher-id/usher/profile"
+	sinkfiles "github.com/usher-id/usher/sinks/files"
 	"github.com/usher-id/usher/sources/charset"
 	csvsource "github.com/usher-id/usher/sources/csv"
 	"github.com/usher-id/usher/sources/files"
@@ -300,7 +300,7 @@ func (a *app) identifyInput(ctx context.Context, given, dir string) (*input, err
 		// Not shown: it may be a DSN with a password in it.
 		return nil, &usageError{"usage.arguments", "this is neither a file nor a DSN that is known", "a DSN begins with mysql://, postgres://, sqlserver:// or sqlite:"}
 	}
-	if bytes.HasPrefix(head, []byte("SQLite format 3\x00")) {
+	if sinkfiles.IsSQLite(head) {
 		in.source, in.dialect = "sql", "sqlite"
 		in.options = map[string]string{"dsn": "sqlite:" + path}
 		in.written = []profile.Option{{Name: "dsn", Value: "sqlite:" + written}}

@@ -3,6 +3,7 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -138,11 +139,15 @@ func isDatabase(path string) bool {
 		return false
 	}
 	defer f.Close()
-	const magic = "SQLite format 3\x00"
-	begin := make([]byte, len(magic))
+	begin := make([]byte, len(sqliteMagic))
 	_, err = io.ReadFull(f, begin)
-	return err == nil && string(begin) == magic
+	return err == nil && IsSQLite(begin)
 }
+
+const sqliteMagic = "SQLite format 3\x00"
+
+// IsSQLite reports whether a file that begins so is an SQLite database.
+func IsSQLite(begin []byte) bool { return bytes.HasPrefix(begin, []byte(sqliteMagic)) }
 
 func (o *Output) unwritable(err error) error {
 	hint := "check the path and its permissions"
