@@ -155,16 +155,22 @@ func decodeFloat32(src any) (any, *note) {
 
 // decodeFlag reads a column that is declared as one for booleans. A value that is none stays as it is.
 func decodeFlag(src any) (any, *note) {
-	switch n := src.(type) {
-	case bool:
-		return n, nil
-	case int64:
-		if n == 0 || n == 1 {
-			return n == 1, nil
-		}
+	if flag, ok := flagOf(src); ok {
+		return flag, nil
 	}
 	v, _ := decodeAny(src)
 	return v, &note{code: "sql.not_boolean", message: "the column is declared as a boolean but holds something else; give it a type: number or text in types"}
+}
+
+// flagOf gives the boolean that a driver's value is, by itself or as 0 or 1.
+func flagOf(src any) (flag, ok bool) {
+	switch v := src.(type) {
+	case bool:
+		return v, true
+	case int64:
+		return v == 1, v == 0 || v == 1
+	}
+	return false, false
 }
 
 func decodePlainBool(src any) (any, *note) {
@@ -505,21 +511,15 @@ func typed(name string, usual decoder, location *time.Location) decoder {
 		}
 	case "bool":
 		return func(src any) (any, *note) {
-			switch src := src.(type) {
-			case bool:
-				return src, nil
-			case int64:
-				if src == 0 || src == 1 {
-					return src == 1, nil
-				}
-			default:
-				text, _ := textOf(src)
-				switch strings.ToLower(text) {
-				case "1", "t", "true", "y", "yes", "\x01":
-					return true, nil
-				case "0", "f", "false", "n", "no", "\x00":
-					return false, nil
-				}
+			if flag, ok := flagOf(src); ok {
+				return flag, nil
+			}
+			text, _ := textOf(src)
+			switch strings.ToLower(text) {
+			case "1", "t", "true", "y", "yes", "\x01":
+				return true, nil
+			case "0", "f", "false", "n", "no", "\x00":
+				return false, nil
 			}
 			return nil, mismatch("a boolean: 1 or 0, true or false, t or f, y or n")
 		}
