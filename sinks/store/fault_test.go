@@ -572,7 +572,8 @@ func TestPlanOverAnOlderSchema(t *testing.T) {
 	for _, log := range []bool{false, true} {
 		dir := t.TempDir()
 		do(t, dir, upsert, pipeline.Run{}, []string{`{"email":"a@x.com"}`, `{"email":"b@x.com","name":"B"}`})
-		execute(t, dir, "DROP TABLE changes; DROP TABLE members; DROP TABLE seen; DELETE FROM goose_db_version WHERE version_id > 1; PRAGMA user_version = 1")
+		execute(t, dir, "ALTER TABLE credentials DROP COLUMN password_replaced; DROP TABLE changes; DROP TABLE members; DROP TABLE seen;"+
+			"DELETE FROM goose_db_version WHERE version_id > 1; PRAGMA user_version = 1")
 		if log { // of a program that has it open
 			conn, err := sqlite.OpenConn(filepath.Join(dir, "users.db"), sqlite.OpenReadWrite)
 			if err != nil {
