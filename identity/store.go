@@ -388,6 +388,10 @@ func (s *Store) openPlan(ctx context.Context) error {
 			return noTemp(err)
 		}
 	}
+	// Without a name nothing of it stays, however this process ends. Where an open file cannot be removed, Close does it.
+	if os.RemoveAll(s.temp) == nil {
+		s.temp = ""
+	}
 	return nil
 }
 

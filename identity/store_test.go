@@ -47,6 +47,19 @@ func beginImport(t testing.TB, s *Store, o Options, run Run) *Import {
 	return im
 }
 
+// TestPlanLeavesNothingBehindWhenItIsKilled: what it lays over the store has the passwords of those who come.
+func TestPlanLeavesNothingBehindWhenItIsKilled(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	im := beginImport(t, openStore(t, t.TempDir(), Plan), Options{Upsert: true}, Run{ID: "r"})
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("%v %v", err, left)
+	}
+	if got := write(t, im, 0, `{"email":"a@example.com"}`, `{"email":"a@example.com","name":"A"}`); !slices.Equal(got, []Outcome{Inserted, Updated}) {
+		t.Error(got)
+	}
+}
+
 // Keys that the filter learns late, or that were freed since, must be found all the same.
 func TestFilterIsLearnedLate(t *testing.T) {
 	dir := t.TempDir()

@@ -144,6 +144,7 @@ func (s *Sink) openSpill() error {
 		if err != nil {
 			return s.failed(err)
 		}
+		_ = os.Remove(f.Name()) // so that not even a kill leaves it behind, where the system allows it
 		s.spill.file = f
 		return nil
 	}

@@ -233,6 +233,26 @@ func TestStandardOutput(t *testing.T) {
 	}
 }
 
+func TestNoTemporaryFileHasAName(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	s := acceptance.NewSink(t, excelsink.Type, pipeline.Env{}, "{path: '-'}")
+	defer s.Close()
+	if err := s.Open(t.Context(), pipeline.Run{ID: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	o := object("a", "1")
+	if err := s.Write(t.Context(), &pipeline.Batch{Records: []pipeline.Record{{Source: o, Fields: o}}}); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("a kill leaves %v %v", left, err)
+	}
+	if err := s.Finish(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDamagedRowsAreNotWritten(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()

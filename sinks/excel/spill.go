@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 
@@ -207,7 +208,11 @@ func (s *spill) remove() error {
 		return nil
 	}
 	path := s.file.Name()
-	return errors.Join(s.close(), os.Remove(path))
+	err := s.close()
+	if removeErr := os.Remove(path); !errors.Is(removeErr, fs.ErrNotExist) {
+		err = errors.Join(err, removeErr)
+	}
+	return err
 }
 
 func badPosition(err error) error {

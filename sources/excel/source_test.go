@@ -1,8 +1,11 @@
 package excelsource
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 
@@ -319,4 +322,29 @@ func TestPartsInUTF16(t *testing.T) {
 		parts[name] = encoded
 	}
 	expect(t, lines(readAll(t, source(t, writeZip(t, parts), nil))), `users.xlsx!Sheet1:2 {"id":"1","mail":"m"}`)
+}
+
+// TestNoTemporaryFileHasAName: a kill would leave it behind, with everybody in it.
+func TestNoTemporaryFileHasAName(t *testing.T) {
+	content, err := os.ReadFile(handBook{sheets: []handSheet{{name: "A", rows: inline(1, "x") + inline(2, "a")}}}.write(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(content); err != nil || z.Close() != nil {
+		t.Fatal(err)
+	}
+	s := source(t, writeFile(t, "users.xlsx.gz", packed.Bytes()), nil)
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	if err := s.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := s.Next(t.Context(), 1); err != nil || len(b.Records) != 1 {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("%v %v", err, left)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/klauspost/compress/flate"
 	"golang.org/x/text/encoding/unicode"
 
+	"github.com/usher-id/usher/internal/shelf"
 	"github.com/usher-id/usher/pipeline"
 	"github.com/usher-id/usher/sources/files"
 )
@@ -45,7 +45,7 @@ type workbook struct {
 	limits   limits
 	zip      *zip.Reader
 	parts    map[string]*zip.File
-	spool    *os.File // where the input is no plain file
+	spool    *shelf.File // where the input is no plain file
 	sheets   []sheetInfo
 	from1904 bool
 	styles   []format
@@ -99,7 +99,7 @@ func (w *workbook) open(ctx context.Context, f *files.File) error {
 }
 
 func (w *workbook) spoolFrom(f *files.File) (io.ReaderAt, int64, error) {
-	spool, err := os.CreateTemp("", "usher-excel-*.xlsx")
+	spool, err := shelf.NewFile("usher-excel-")
 	if err != nil {
 		return nil, 0, w.error("excel.temporary_file", "cannot be put into a temporary file: "+err.Error(), "make room in the folder for temporary files, or set TMPDIR", err)
 	}
@@ -121,7 +121,6 @@ func (w *workbook) close() {
 	w.strings = nil
 	if w.spool != nil {
 		_ = w.spool.Close()
-		_ = os.Remove(w.spool.Name())
 		w.spool = nil
 	}
 }
