@@ -423,7 +423,7 @@ func (r *runner) open(ctx context.Context, doc journal.Document) error {
 		r.replay = r.from > 0
 	}
 	r.reportMissing()
-	if scoped, ok := r.Source.(pipeline.Scoped); ok && !r.resumed {
+	if scoped, ok := r.Source.(pipeline.Scoped); ok && doc.Scope == "" && r.from == 0 { // not noted by an earlier process of the run
 		if scope := scoped.Scope(); len(scope) > 0 {
 			if err := r.journal.SetScope(scope); err != nil {
 				return err

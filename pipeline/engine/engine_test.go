@@ -726,3 +726,36 @@ func TestRunIsNotOverBeforeItsCursorIsKept(t *testing.T) {
 		t.Errorf("%v %q", err, cursor)
 	}
 }
+
+// growing is a source that grows while it is read.
+type growing struct {
+	since
+	scope []byte
+}
+
+func (s *growing) Scope() []byte         { return s.scope }
+func (s *growing) SetScope(scope []byte) { s.scope = scope }
+
+func TestScopeIsNotedByTheFirstProcessThatGetsSoFar(t *testing.T) {
+	j := openJournal(t, t.TempDir())
+	begun, err := j.Start(journal.Document{Pipeline: "p"}, nil, func(string, any) bool { return false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun.Close() // it died there
+	resume := func(scope string, dieAt int64) journal.Document {
+		doc, err := j.Load(begun.Document().RunID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source := &growing{since: since{numbers: numbers{n: 10}}, scope: []byte(scope)}
+		doc, _ = engine.Run(t.Context(), j, doc, engine.Pipeline{Name: "p", Source: source, Sink: &memory{dieAt: dieAt}, BatchSize: 5}, engine.Options{})
+		return doc
+	}
+	if doc := resume("what there was", 7); doc.Scope != "what there was" {
+		t.Errorf("%q", doc.Scope)
+	}
+	if doc := resume("and more", -1); doc.Scope != "what there was" || doc.Status != journal.Completed {
+		t.Errorf("%q %s", doc.Scope, doc.Status)
+	}
+}
