@@ -168,8 +168,8 @@ func (a *app) init(ctx context.Context, given string, flags initFlags) error {
 	if err != nil {
 		return err
 	}
-	if !flags.force {
-		if _, err := os.Lstat(flags.out); err == nil {
+	if info, err := os.Lstat(flags.out); err == nil && !flags.force {
+		if flags.force = info.Mode().IsRegular() && info.Size() == 0; !flags.force { // as a process leaves it that died before it wrote
 			return &pipeline.Error{Code: "file.exists", Message: fmt.Sprintf("%s is there already", flags.out), Hint: "name another file with -o, or overwrite it with --force"}
 		}
 	}
