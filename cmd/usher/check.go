@@ -115,11 +115,9 @@ func (a *app) check(parent context.Context, p *definition.Pipeline, limit int64)
 			}
 		}
 	}
-	if a.json {
-		if err := a.printJSON(c); err != nil {
-			return err
-		}
-	} else if err := a.printCheck(c, doc); err != nil {
+	if !a.json {
+		a.printCheck(c, doc)
+	} else if err := a.printJSON(c); err != nil {
 		return err
 	}
 	if exit != exitWell {
@@ -152,7 +150,7 @@ func sample(ctx context.Context, dir string, p *definition.Pipeline, limit int64
 	return engine.Run(ctx, j, doc, enginePipeline(p), engine.Options{Log: log})
 }
 
-func (a *app) printCheck(c checked, doc journal.Document) error {
+func (a *app) printCheck(c checked, doc journal.Document) {
 	for _, e := range []struct {
 		kind string
 		end
@@ -176,5 +174,4 @@ func (a *app) printCheck(c checked, doc journal.Document) error {
 	if c.Error != nil {
 		a.printFailure(*c.Error)
 	}
-	return nil
 }
