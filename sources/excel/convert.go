@@ -241,6 +241,9 @@ func maskedText(d decimal, f format) string {
 	return d.String()
 }
 
+// spaces are what people leave in a cell that is to be empty. A tab or the end of a line was put there by a program.
+const spaces = " \u00a0\u3000"
+
 // text gives the value of a cell that holds text.
 func (v *converter) text(s string, as valueType) (any, bool, error) {
 	fail := func(code, format string, args ...any) (any, bool, error) {
@@ -258,7 +261,8 @@ func (v *converter) text(s string, as valueType) (any, bool, error) {
 	}
 	trimmed := strings.TrimSpace(s)
 	if trimmed == "" {
-		if as == asString && !v.column.guessed {
+		seen := strings.Trim(s, spaces) != "" && (as == asAuto || as == asString)
+		if seen || as == asString && !v.column.guessed {
 			return s, true, nil
 		}
 		return nil, true, nil

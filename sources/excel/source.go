@@ -37,7 +37,7 @@ header are left out, with a warning. Merged cells among the records have their v
 
 **What the values are.** A cell gives what a person means by it: text, rich or not, is text; numbers keep every digit that the file has; percentages are
 the number (12.5 % is 0.125); yes and no are booleans, 是 and 否 too; formulas give the value that Excel worked out. Dates are RFC 3339, by the cell's format: ` +
-			"`2024-02-29`" + `, ` + "`2024-02-29T08:30:00Z`" + ` in ` + "`timezone`" + `, ` + "`08:30:00`" + `. A cell in which nothing is seen is absent.
+			"`2024-02-29`" + `, ` + "`2024-02-29T08:30:00Z`" + ` in ` + "`timezone`" + `, ` + "`08:30:00`" + `. A cell that is empty or has nothing but spaces is absent.
 
 Columns whose name says so (phone, mobile, id, code, account, name, password, 手机号, 工号, 身份证, 用户名 and the like) are text: a number that Excel has made of
 ` + "`13100000001`" + ` is those digits again, whatever Excel shows; a format such as 00000 puts its zeros before; an apostrophe that keeps digits text is taken off; TRUE and FALSE stay booleans. A

@@ -155,6 +155,8 @@ func TestRowsAndHeaders(t *testing.T) {
 			nil, []string{`:2 {"id":"1","mail":"m"}`}},
 		{"cells that look empty", handSheet{rows: inline(1, "name", "phone", "note") + `<row r="2"><c r="A2" t="str"><f>""</f><v></v></c><c r="B2" t="str"><v> </v></c><c r="C2" t="str"><v>x</v></c></row>`},
 			nil, []string{`:2 {"note":"x"}`}},
+		{"white space of a program", handSheet{rows: inline(1, "name", "note", "city") + `<row r="2"><c r="A2" t="str"><v>&#9;</v></c><c r="B2" t="str"><v>&#160;&#12288;</v></c><c r="C2" t="str"><v>x</v></c></row>`},
+			nil, []string{`:2 {"name":"\t","city":"x"}`}},
 		{"cells that look empty, of stated types", handSheet{rows: inline(1, "name", "phone", "note") + `<row r="2"><c r="A2" t="str"><f>""</f><v></v></c><c r="B2" t="str"><v> </v></c><c r="C2" t="str"><v>x</v></c></row>`},
 			map[string]any{"types": map[string]string{"name": "string", "phone": "string"}}, []string{`:2 {"name":"","phone":" ","note":"x"}`}},
 		{"stated header", handSheet{rows: inline(1, "x", "y") + inline(2, "id", "mail") + inline(3, "1", "m")},
