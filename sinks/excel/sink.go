@@ -138,7 +138,7 @@ func (s *Sink) Open(_ context.Context, run pipeline.Run) error {
 
 // openSpill begins the spill, or goes on with that of an earlier process of the run.
 func (s *Sink) openSpill() error {
-	target, replaced := files.TargetOf(s.path, s.run)
+	target, replaced := files.Resolved(s.path, s.run)
 	if s.durable = replaced && s.path != "-"; !s.durable {
 		f, err := os.CreateTemp("", "usher-rows-*")
 		if err != nil {

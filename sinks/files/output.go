@@ -43,9 +43,9 @@ func Path(path string) string {
 	}
 }
 
-// named gives the name of the file that a run writes: path, or for a retry another beside it, since the file at
+// TargetOf gives the name of the file that a run writes: path, or for a retry another beside it, since the file at
 // path holds what the attempts before have done.
-func named(path string, run pipeline.Run) string {
+func TargetOf(path string, run pipeline.Run) string {
 	if run.Attempt < 2 || path == stdout {
 		return path
 	}
@@ -182,7 +182,7 @@ func (o *Output) Open(_ context.Context, run pipeline.Run) error {
 		return nil
 	}
 	var replaced bool
-	if o.target, replaced = TargetOf(o.path, run); !replaced {
+	if o.target, replaced = Resolved(o.path, run); !replaced {
 		f, err := os.OpenFile(o.target, os.O_WRONLY, 0)
 		if err != nil {
 			return o.unwritable(err)
@@ -202,9 +202,9 @@ func (o *Output) Open(_ context.Context, run pipeline.Run) error {
 	return nil
 }
 
-// TargetOf gives the file that a run writes where path is its option, behind symbolic links, and whether it is replaced by a new one: a device or a pipe is not.
-func TargetOf(path string, run pipeline.Run) (target string, replaced bool) {
-	return resolved(named(path, run))
+// Resolved gives TargetOf behind symbolic links, and whether it is replaced by a new one: a device or a pipe is not.
+func Resolved(path string, run pipeline.Run) (target string, replaced bool) {
+	return resolved(TargetOf(path, run))
 }
 
 // resolved gives the file that a path stands for, and whether it is replaced by a new one: a device or a pipe is not.
@@ -392,7 +392,7 @@ func (o *Output) publish() {
 // Adopt takes the file for this output's that an earlier process of the run has finished. It stands in for Open and Finish.
 func (o *Output) Adopt(run pipeline.Run) error {
 	o.sum = sha256.New()
-	o.target, _ = TargetOf(o.path, run)
+	o.target, _ = Resolved(o.path, run)
 	return o.publishFinished()
 }
 
