@@ -62,14 +62,7 @@ func TestScript(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	type question struct {
-		ID       string  `json:"id"`
-		Script   string  `json:"script"`
-		Password string  `json:"password"`
-		Encoded  *string `json:"encoded,omitempty"`
-		Wrong    bool    `json:"wrong"` // try a wrong password, too
-	}
-	var questions []question
+	var questions []scriptQuestion
 	match, formatOf, asked := map[string]bool{}, map[string]string{}, map[string]bool{}
 	for _, v := range vectors(t) {
 		f, err := Lookup(v.Format)
@@ -84,49 +77,21 @@ func TestScript(t *testing.T) {
 		if len(v.Extra) > 0 && encoded == v.Encoded && v.Extra["salt"] == nil && v.Extra["position"] == nil {
 			continue // with settings of its own
 		}
-		questions = append(questions, question{v.ID, scripts[f.Name], string(plain), &encoded, !asked[f.Name]})
+		questions = append(questions, scriptQuestion{v.ID, scripts[f.Name], string(plain), &encoded, !asked[f.Name]})
 		match[v.ID], formatOf[v.ID], asked[f.Name] = v.Match, f.Name, true
 	}
 	for name, script := range scripts {
 		if !asked[name] && !strings.HasPrefix(name, "hex-") {
 			e := byName[name].Example()
 			if len(e.Context) == 0 {
-				questions = append(questions, question{"example " + name, script, e.Password, &e.Encoded, true})
+				questions = append(questions, scriptQuestion{"example " + name, script, e.Password, &e.Encoded, true})
 				match["example "+name], asked[name] = true, true
 			}
 		}
-		questions = append(questions, question{ID: "made " + name, Script: script, Password: "pässwörd"})
+		questions = append(questions, scriptQuestion{ID: "made " + name, Script: script, Password: "pässwörd"})
 		formatOf["made "+name] = name
 	}
-	b, err := json.Marshal(questions)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, driver := filepath.Join(dir, "questions.json"), filepath.Join(dir, "driver.js")
-	if err := os.WriteFile(in, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(driver, []byte(scriptDriver), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, driver, in, dir)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if len(lines) != len(questions) {
-		t.Fatalf("%d answers to %d questions", len(lines), len(questions))
-	}
-	for _, line := range lines {
-		var a struct {
-			ID, Made, Error string
-			Right, Wrong    bool
-		}
-		if err := json.Unmarshal([]byte(line), &a); err != nil {
-			t.Fatal(err)
-		}
+	for _, a := range askScripts(t, program, dir, questions) {
 		name, made := strings.CutPrefix(a.ID, "made ")
 		switch {
 		case a.Error != "":
@@ -195,14 +160,7 @@ func TestScriptSaysWhyNot(t *testing.T) {
 // TestScriptOfExpressions compares what an expression gives here with what its script says in Node, where the two languages differ.
 func TestScriptOfExpressions(t *testing.T) {
 	program, dir := findNode(t), t.TempDir()
-	type question struct {
-		ID       string `json:"id"`
-		Script   string `json:"script"`
-		Password string `json:"password"`
-		Encoded  string `json:"encoded"`
-		Wrong    bool   `json:"wrong"`
-	}
-	var questions []question
+	var questions []scriptQuestion
 	for i, expression := range []string{
 		"sha1(\n  'a\n\"' .\r\n  pass)", "sha1('\u2028' . pass)", "md5('\a\x00\u00e9' . pass)", "md5('\xff' . pass)", "sha256(upper(pass))", "sha256(lower(pass))",
 	} {
@@ -224,36 +182,14 @@ func TestScriptOfExpressions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			questions = append(questions, question{strconv.Quote(expression), script, plain, string(out), true})
+			encoded := string(out)
+			questions = append(questions, scriptQuestion{strconv.Quote(expression), script, plain, &encoded, true})
 		}
 	}
-	asked, err := json.Marshal(questions)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string][]byte{"questions.json": asked, "driver.js": []byte(scriptDriver)} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, err := exec.Command(program, filepath.Join(dir, "driver.js"), filepath.Join(dir, "questions.json"), dir).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(out)) {
-		var a struct {
-			ID, Error    string
-			Right, Wrong bool
-		}
-		if err := json.Unmarshal([]byte(line), &a); err != nil {
-			t.Fatal(err)
-		}
+	for _, a := range askScripts(t, program, dir, questions) {
 		if !a.Right || a.Wrong || a.Error != "" {
 			t.Errorf("%s: right %v, wrong %v %.200s", a.ID, a.Right, a.Wrong, a.Error)
 		}
-	}
-	if n := strings.Count(string(out), "\n"); n != len(questions) {
-		t.Errorf("%d answers to %d questions", n, len(questions))
 	}
 }
 
@@ -263,13 +199,7 @@ func TestScriptBounds(t *testing.T) {
 	program, dir := findNode(t), t.TempDir()
 	salt, digest := strings.Repeat("A", 24), strings.Repeat("A", 43)
 	blob := func(head ...byte) string { return b64.EncodeToString(append(head, make([]byte, 48)...)) }
-	type question struct {
-		ID       string `json:"id"`
-		Script   string `json:"script"`
-		Password string `json:"password"`
-		Encoded  string `json:"encoded"`
-	}
-	var questions []question
+	var questions []scriptQuestion
 	scripts := map[string]bool{}
 	ask := func(format, encoded, plain string) {
 		script := format + ".js"
@@ -283,7 +213,7 @@ func TestScriptBounds(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		questions = append(questions, question{encoded[:min(len(encoded), 60)], script, plain, encoded})
+		questions = append(questions, scriptQuestion{encoded[:min(len(encoded), 60)], script, plain, &encoded, false})
 	}
 	for _, tt := range []struct{ format, encoded string }{
 		{"django-pbkdf2_sha256", "pbkdf2_sha256$5000001$salt$" + digest + "="},
@@ -321,35 +251,59 @@ func TestScriptBounds(t *testing.T) {
 		ask(e.format, e.encoded, "x")
 		questions[len(questions)-1].ID = "right"
 	}
+	for _, a := range askScripts(t, program, dir, questions) {
+		if a.Right != (a.ID == "right") || a.Error != "" {
+			t.Errorf("%s: %v %.200s", a.ID, a.Right, a.Error)
+		}
+	}
+}
+
+// scriptQuestion is what scriptDriver asks a script.
+type scriptQuestion struct {
+	ID       string  `json:"id"`
+	Script   string  `json:"script"`
+	Password string  `json:"password"`
+	Encoded  *string `json:"encoded,omitempty"`
+	Wrong    bool    `json:"wrong"` // try a wrong password, too
+}
+
+// scriptAnswer is what it says.
+type scriptAnswer struct {
+	ID, Made, Error string
+	Right, Wrong    bool
+}
+
+// askScripts runs the scripts in dir under Node, and gives an answer to each question.
+func askScripts(t *testing.T, program, dir string, questions []scriptQuestion) []scriptAnswer {
+	t.Helper()
 	asked, err := json.Marshal(questions)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string][]byte{"questions.json": asked, "driver.js": []byte(scriptDriver)} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+	in, driver := filepath.Join(dir, "questions.json"), filepath.Join(dir, "driver.js")
+	for path, text := range map[string][]byte{in: asked, driver: []byte(scriptDriver)} {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.CommandContext(t.Context(), program, filepath.Join(dir, "driver.js"), filepath.Join(dir, "questions.json"), dir).Output()
+	cmd := exec.CommandContext(t.Context(), program, driver, in, dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
+	var answers []scriptAnswer
 	for line := range strings.Lines(string(out)) {
-		var a struct {
-			ID, Error string
-			Right     bool
-		}
+		var a scriptAnswer
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
 			t.Fatal(err)
 		}
-		if n++; a.Right != (a.ID == "right") || a.Error != "" {
-			t.Errorf("%s: %v %.200s", a.ID, a.Right, a.Error)
-		}
+		answers = append(answers, a)
 	}
-	if n != len(questions) {
-		t.Errorf("%d answers to %d questions", n, len(questions))
+	if len(answers) != len(questions) {
+		t.Fatalf("%d answers to %d questions", len(answers), len(questions))
 	}
+	return answers
 }
 
 // runToText gives the digest that stands at the end of a text for the password x.
